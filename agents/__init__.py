@@ -1,0 +1,1 @@
+"""The learning core: games, networks, training, imagination. It runs without a terminal."""

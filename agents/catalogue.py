@@ -1,0 +1,218 @@
+"""From names to things: algorithms, games, checkpoints. Heavy imports happen when a thing is made."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.envs.names import CARTPOLE, resolve_game
+from agents.errors import UserError
+from agents.settings import from_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from agents.envs.atari import AtariSettings
+    from agents.interfaces import Agent, Games, Trainer
+    from agents.runs.directory import RunConfig
+
+
+def _dqn_config() -> type[Any]:
+    from agents.dqn.config import DQNConfig
+
+    return DQNConfig
+
+
+def _dqn_trainer(config: Any, games: Games, seed: int, device: torch.device) -> Trainer:
+    from agents.dqn.train import DQNTrainer
+
+    return DQNTrainer(config, games, seed, device)
+
+
+def _dqn_agent(
+    game: str, settings: AtariSettings, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dqn.agent import DQNAgent
+    from agents.dqn.network import build_network
+    from agents.envs.emulator import EmulatorModel
+
+    emulator = EmulatorModel(game, settings)
+    frame_shape = (settings.size, settings.size)
+    network = build_network(len(emulator.action_names), settings.stack, frame_shape)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return DQNAgent(network, emulator.action_names, emulator, device=device)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """How one algorithm is configured, trained and loaded."""
+
+    config: Callable[[], type[Any]]
+    trainer: Callable[[Any, Games, int, torch.device], Trainer]
+    agent: Callable[[str, AtariSettings, Any, dict[str, torch.Tensor], torch.device], Agent]
+
+
+ALGORITHMS = {"dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent)}
+
+
+def algorithm(name: str) -> Algorithm:
+    """Raises UserError with near matches where there is no such algorithm."""
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    near = difflib.get_close_matches(name, ALGORITHMS, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(ALGORITHMS))}."
+    raise UserError(f"There is no algorithm called '{name}'. {hint}")
+
+
+def build_trainer(run: RunConfig) -> Trainer:
+    """The trainer that a run's config describes, at step 0."""
+    from agents.envs.atari import AtariGames, AtariSettings
+    from agents.layers import choose_device
+
+    kind = algorithm(run.agent)
+    config = from_json(kind.config(), run.algorithm)
+    if run.game in CARTPOLE:
+        raise UserError(f"{run.agent} cannot be trained on {run.game} yet. Try an Atari game such as breakout.")
+    games = AtariGames(run.game, config.num_games, from_json(AtariSettings, run.settings))
+    return kind.trainer(config, games, run.seed, choose_device(run.device))
+
+
+# -- checkpoints --------------------------------------------------------------------------------------------
+
+
+def shipped_folder() -> Path:
+    """Where the checkpoints that come with the program lie: inside the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "checkpoints"
+    return inside if inside.is_dir() else package.parent / "checkpoints"
+
+
+def shipped_checkpoints() -> dict[str, Path]:
+    """The checkpoints that come with the program, by name."""
+    return {path.parent.name: path.parent for path in sorted(shipped_folder().glob("*/config.json"))}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained agent on disk. label: what a person called it, or would."""
+
+    folder: Path
+    label: str
+    game: str
+    agent: str
+    settings: dict[str, Any]
+    algorithm: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are, exactly: `breakout-dqn`, or `my-run/step-000000123456`."""
+        folder = self.folder.absolute()
+        return (
+            f"{folder.parents[1].name}/{folder.name}"
+            if folder.parent.name == "checkpoints" and (folder.parents[1] / "run.json").is_file()
+            else folder.name
+        )
+
+
+def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
+    """A checkpoint by the name of a shipped one, of an algorithm, of a run, or by its folder.
+
+    game: the plain name of the game that it must have been trained for; None takes any.
+    Raises UserError where nothing is so called, it is damaged, or it plays another game.
+    """
+    from agents.runs.checkpoint import load_config
+
+    folder = _find_folder(named, game)
+    config = load_config(folder)
+    if game is not None and config["game"] != game:
+        raise UserError(f"'{named}' plays {config['game']}, not {game}. Give {config['game']} as the game.")
+    return Checkpoint(folder, named, config["game"], config["agent"], config["settings"], config["algorithm"])
+
+
+def _find_folder(named: str, game: str | None) -> Path:
+    from agents.runs.directory import RunDirectory
+
+    shipped = shipped_checkpoints()
+    for name in (named, f"{game}-{named}"):
+        if name in shipped:
+            return shipped[name]
+    runs = {run.path.name: run for run in RunDirectory.all()}
+    path = Path(os.path.expanduser(named))
+    if named in runs or (path / "run.json").is_file():
+        run = runs.get(named, RunDirectory(path))
+        for folder in run.checkpoint_folders():
+            return folder
+        raise UserError(f"Run '{named}' has no checkpoint yet: the first comes after some minutes of training.")
+    if path.is_dir():
+        return path
+    if path.name in ("config.json", "weights.safetensors") and path.is_file():
+        return path.parent
+    if path.exists():
+        raise UserError(f"{path} is no checkpoint: give a folder that holds config.json and weights.safetensors.")
+    near = difflib.get_close_matches(named, [*shipped, *runs], n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See what there is: mbrl agents"
+    if named in ALGORITHMS:
+        hint = f"Train one: mbrl train {game or 'breakout'} --agent {named}"
+    raise UserError(f"There is no agent, run or checkpoint folder called '{named}'. {hint}")
+
+
+def best_checkpoint(game: str) -> Checkpoint | None:
+    """The shipped agent with the highest mean score in this game; where none ships, the user's own run with the
+    highest score in training; None where there is neither.
+    """
+    from agents.runs.directory import RunDirectory
+
+    scores = {name: mean_score(folder) for name, folder in shipped_checkpoints().items()}
+    own = {run.path.name: run for run in RunDirectory.all()}
+    for names in (scores, own):
+        found: list[tuple[float, Checkpoint]] = []
+        for name in names:
+            with contextlib.suppress(UserError):  # damaged, or without a checkpoint yet
+                checkpoint = find_checkpoint(name)
+                score = scores[name] if name in scores else own[name].read_status().score
+                if checkpoint.game == game:
+                    found.append((float("-inf") if score is None else score, checkpoint))
+        if found:
+            return max(found, key=lambda pair: pair[0])[1]
+    return None
+
+
+def mean_score(folder: Path) -> float | None:
+    """The mean of a checkpoint's scores.json, or None where it has none."""
+    try:
+        return float(json.loads((folder / "scores.json").read_text())["mean"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None = None) -> Agent:
+    """The agent of a checkpoint, ready to play. Raises UserError where its weights do not fit or are damaged.
+
+    sticky: what its look-ahead should assume of the emulator; None takes what it was trained with.
+    """
+    import dataclasses
+
+    from agents.envs.atari import AtariSettings
+    from agents.layers import choose_device
+    from agents.runs.checkpoint import load_tensors
+
+    try:
+        kind = algorithm(checkpoint.agent)
+        settings = from_json(AtariSettings, checkpoint.settings)
+        config = from_json(kind.config(), checkpoint.algorithm)
+    except UserError as error:
+        raise UserError(f"{checkpoint.folder / 'config.json'} cannot be used. {error}") from None
+    if sticky is not None:
+        settings = dataclasses.replace(settings, sticky=sticky)
+    weights = load_tensors(checkpoint.folder / "weights.safetensors")
+    try:
+        return kind.agent(resolve_game(checkpoint.game), settings, config, weights, choose_device(device))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"The weights in {checkpoint.folder} do not fit its config.json ({reason}).") from None

@@ -1,0 +1,75 @@
+"""A trained DQN: decides by its Q-values, looks ahead through the emulator."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from agents.dqn.network import QNetwork
+from agents.envs.emulator import EmulatorModel, EmulatorState
+from agents.errors import UserError
+from agents.imagination import unroll
+from agents.layers import channels_last, network_input
+from agents.records import Decision, Moment, Rollout
+
+
+def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
+    """The policy that takes the best action, or with probability ε any: (..., A) probabilities."""
+    best = np.eye(values.shape[-1], dtype=np.float32)[values.argmax(-1)]
+    return (1 - epsilon) * best + np.float32(epsilon / values.shape[-1])
+
+
+class DQNAgent:
+    """Implements `Agent`. DQN has learnt no model: it imagines through the emulator, and the rollout says so.
+
+    emulator: what it looks ahead through; None where the game is no Atari game.
+    epsilon:  probability of a random action in `act`; looking ahead is always greedy.
+    """
+
+    def __init__(
+        self,
+        network: QNetwork,
+        action_names: tuple[str, ...],
+        emulator: EmulatorModel | None = None,
+        epsilon: float = 0.0,
+        seed: int = 0,
+        device: torch.device | None = None,
+    ):
+        self.device = device or torch.device("cpu")
+        self.network = channels_last(network).to(self.device).eval()
+        self.action_names = action_names
+        self.emulator = emulator
+        self.epsilon = epsilon
+        self._random = np.random.default_rng(seed)
+
+    @torch.inference_mode()
+    def q_values(self, observations: np.ndarray) -> np.ndarray:
+        """observations (B, stack, 84, 84) uint8; gives (B, A) float32."""
+        frames = network_input(torch.from_numpy(observations), self.device)
+        return self.network(frames).cpu().numpy()
+
+    def act(self, moment: Moment) -> Decision:
+        q = self.q_values(moment.observation[None])[0]
+        probabilities = epsilon_greedy(q, self.epsilon)
+        explore = self.epsilon > 0 and self._random.random() < self.epsilon
+        action = int(self._random.integers(len(q))) if explore else int(q.argmax())
+        return Decision(action, float(q.max()), probabilities, action_values=q)
+
+    def begin(self, rows: int) -> None:
+        """A DQN remembers nothing: its observation is a stack of frames."""
+
+    def act_batch(self, observations: np.ndarray, memory: None) -> tuple[np.ndarray, None]:
+        return epsilon_greedy(self.q_values(observations), self.epsilon), None
+
+    def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        if self.emulator is None:
+            raise UserError("This agent has learnt no model, and its game has no emulator to look ahead through.")
+        return unroll(self.emulator, moment, horizon, self._greedy, actions, samples)
+
+    def _greedy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
+        q = self.q_values(state.observations)
+        actions = q.argmax(-1)
+        fire = self.emulator.fire_action if self.emulator else None
+        if fire is not None:
+            actions = np.where(state.needs_fire, fire, actions)
+        return actions, np.where(state.over, 0, q.max(-1)).astype(np.float32)

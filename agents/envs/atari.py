@@ -1,0 +1,330 @@
+"""Atari games: one preprocessing, for many games at a time and for a single one.
+
+The preprocessing is that of Mnih et al. 2015 (Methods, "Preprocessing"): grey, the maximum over the last two
+emulator frames, 84×84 by area averaging, an action held for 4 frames, a stack of the last 4 such frames.
+ALE's vector environment does it in C++ for training; `AtariGame` does the same to the bit for play, and can
+be frozen and restored, which the vector environment cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ale_py
+import cv2
+import numpy as np
+from ale_py import roms
+from ale_py.vector_env import AtariVectorEnv
+
+from agents.errors import UserError
+from agents.interfaces import GameSteps
+from agents.records import Moment
+
+SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160
+
+
+@dataclass(frozen=True)
+class AtariSettings:
+    """How a game is played; the same words stand in every score's protocol."""
+
+    frameskip: int = 4
+    """Emulator frames for which an action is held."""
+    stack: int = 4
+    """Preprocessed frames in one observation."""
+    noop_max: int = 30
+    """A game starts after fewer than this many idle emulator frames, drawn from its seed."""
+    sticky: float = 0.0
+    """Probability, at each emulator frame, that the previous action is repeated (0.25: the v5 protocol)."""
+    fire: bool = True
+    """Press FIRE at the start and after each life, in games that have it; else many games idle for ever."""
+    frame_cap: int = 108_000
+    """Emulator frames after which a game is cut off: half an hour at 60 frames a second."""
+    size: int = 84
+    """Height and width of a preprocessed frame."""
+
+
+@lru_cache(maxsize=8)
+def rom_path(game: str) -> Path:
+    """Where ale-py keeps the ROM of a game given by its plain name."""
+    path = roms.get_rom_path(game.replace("-", "_"))
+    if path is None:
+        raise UserError(f"There is no Atari game called '{game}'. Try breakout, pong or space-invaders.")
+    return path
+
+
+def new_emulator(game: str) -> ale_py.ALEInterface:
+    """ALE with the game's ROM, without sticky actions."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    emulator = ale_py.ALEInterface()
+    emulator.setFloat("repeat_action_probability", 0.0)
+    emulator.loadROM(rom_path(game))
+    return emulator
+
+
+def action_names(game: str) -> tuple[str, ...]:
+    """The game's own actions, in ALE's order: for Breakout NOOP, FIRE, RIGHT, LEFT."""
+    return tuple(action.name for action in new_emulator(game).getMinimalActionSet())
+
+
+class AtariGames:
+    """Many games at a time, through ALE's vector environment (implements `Games`).
+
+    Whole games are played. The vector environment's own `episodic_life` is left off, because it begins a new
+    game at every lost life: an agent so trained never sees a second life. Lost lives are reported instead.
+    """
+
+    def __init__(self, game: str, num_games: int, settings: AtariSettings | None = None, threads: int = 0):
+        self.settings = settings = settings or AtariSettings()
+        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+        rom_path(game)
+        self._env = AtariVectorEnv(
+            game.replace("-", "_"),
+            num_games,
+            num_threads=threads,
+            max_num_frames_per_episode=settings.frame_cap,
+            repeat_action_probability=settings.sticky,
+            img_height=settings.size,
+            img_width=settings.size,
+            stack_num=settings.stack,
+            frameskip=settings.frameskip,
+            noop_max=settings.noop_max,
+            use_fire_reset=settings.fire,
+            reward_clipping=False,
+        )
+        self.num_games = num_games
+        self.action_names = action_names(game)
+        self.frame_shape: tuple[int, ...] = (settings.size, settings.size)
+        self.frame_dtype = np.dtype(np.uint8)
+        self.stack = settings.stack
+        self._fire = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
+        self._needs_fire = np.zeros(num_games, bool)
+        self._lives = np.zeros(num_games, np.int32)
+        self._over = np.zeros(num_games, bool)
+
+    def reset(self, seed: int) -> np.ndarray:
+        observations, info = self._env.reset(seed=seed)
+        self._lives = info["lives"].copy()
+        self._needs_fire[:] = False  # ALE itself presses FIRE when it begins a game
+        self._over[:] = False
+        return observations
+
+    def step(self, actions: np.ndarray) -> GameSteps:
+        taken = actions.astype(np.int64)
+        if self.settings.fire and self._fire is not None:
+            taken = np.where(self._needs_fire, self._fire, taken)
+        observations, rewards, terminated, truncated, info = self._env.step(taken)
+        began = self._over
+        life_lost = (info["lives"] < self._lives) & ~terminated & ~began
+        self._needs_fire = life_lost.copy()
+        self._lives = info["lives"].copy()
+        self._over = terminated | truncated
+        return GameSteps(
+            observations,
+            taken,
+            rewards.astype(np.float32),
+            terminated.copy(),
+            truncated.copy(),
+            life_lost,
+            began,
+        )
+
+    def close(self) -> None:
+        self._env.close()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A frozen instant of one `AtariGame`: emulator, sticky action with its random generator, frames, counters."""
+
+    state: ale_py.ALEState
+    observation: np.ndarray
+    raw: np.ndarray
+    screen: np.ndarray
+    frame: int
+    lives: int
+    score: float
+    needs_fire: bool
+    over: bool
+    last_action: ale_py.Action
+    luck: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True)
+class GameStep:
+    """One step of one game; as a row of `GameSteps`."""
+
+    observation: np.ndarray
+    reward: float
+    terminated: bool
+    truncated: bool
+    life_lost: bool
+
+
+class AtariGame:
+    """One game, stepped by decisions (`step`) or by single emulator frames (`advance`), frozen and restored.
+
+    From the same seed and actions it shows the same observations as a game in `AtariGames`, to the bit. Sticky
+    actions are drawn here, as ALE draws them: ALE's own saved states forget which action was last taken.
+    """
+
+    def __init__(self, game: str, settings: AtariSettings | None = None, seed: int = 0):
+        self.game = game
+        self.settings = settings or AtariSettings()
+        self._emulator = new_emulator(game)
+        self._actions = self._emulator.getMinimalActionSet()
+        self.action_names: tuple[str, ...] = tuple(action.name for action in self._actions)
+        self.fire_action = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
+        size = self.settings.size
+        self._stack = np.zeros((self.settings.stack, size, size), np.uint8)
+        self._raw = np.zeros((2, SCREEN_HEIGHT, SCREEN_WIDTH), np.uint8)
+        self.score = 0.0
+        self.lives = 0
+        self.frame = 0
+        self.needs_fire = False
+        self.reset(seed)
+
+    def reset(self, seed: int | None = None) -> np.ndarray:
+        """Begin a new game; with a seed, the very game that this seed stands for."""
+        if seed is not None:
+            self._noops = np.random.RandomState(seed)
+            self._luck = np.random.RandomState(seed)
+        emulator = self._emulator
+        emulator.reset_game()
+        self._last_action = ale_py.Action.NOOP
+        pressed = self.settings.fire and self.fire_action is not None
+        idle = self._draw_noops() - int(pressed)
+        if pressed:
+            self._act(ale_py.Action.FIRE)
+        for _ in range(idle):
+            self._act(ale_py.Action.NOOP)
+            if emulator.game_over():
+                emulator.reset_game()
+        self._raw[1] = 0
+        emulator.getScreenGrayscale(self._raw[0])
+        self._stack[:] = 0
+        self._push_frame()
+        self.score, self.frame = 0.0, 0
+        self.lives = emulator.lives()
+        self.needs_fire = self.fire_action is not None and not pressed
+        return self.observation
+
+    def _draw_noops(self) -> int:
+        """As ALE's vector environment draws it: C++'s uniform_int_distribution over one Mersenne Twister.
+
+        libstdc++ maps a 32-bit draw to [0, n) by multiply and shift, rejecting the few that would bias it.
+        """
+        n = self.settings.noop_max
+        if n <= 1:
+            return 0
+        while True:
+            product = int(self._noops.randint(0, 2**32, dtype=np.uint64)) * n
+            if product % 2**32 >= 2**32 % n:
+                return product >> 32
+
+    def _act(self, action: ale_py.Action) -> int:
+        """One emulator frame; with probability `sticky` under the action of the frame before (Machado et al. 2018)."""
+        if self.settings.sticky:
+            # ALE draws for two players at each frame, from a Mersenne Twister of the game's seed.
+            draw, _ = self._luck.randint(0, 2**32, 2, dtype=np.uint64)
+            if draw >= self.settings.sticky * 2**32:
+                self._last_action = action
+            action = self._last_action
+        return self._emulator.act(action)
+
+    @property
+    def observation(self) -> np.ndarray:
+        """(stack, size, size) uint8, the oldest frame first: a copy."""
+        return self._stack.copy()
+
+    @property
+    def screen(self) -> np.ndarray:
+        """(210, 160, 3) uint8, the colours that a person sees."""
+        return self._emulator.getScreenRGB()
+
+    @property
+    def terminated(self) -> bool:
+        return self._emulator.game_over()
+
+    @property
+    def truncated(self) -> bool:
+        return self.frame >= self.settings.frame_cap and not self.terminated
+
+    @property
+    def over(self) -> bool:
+        return self.terminated or self.truncated
+
+    @property
+    def at_decision(self) -> bool:
+        """Whether the next emulator frame begins a new decision."""
+        return self.frame % self.settings.frameskip == 0
+
+    def advance(self, action: int) -> float:
+        """One emulator frame under `action`; gives its reward. Every `frameskip` frames make an observation."""
+        if self.over:
+            raise RuntimeError("the game is over: reset it or restore a snapshot")
+        reward = float(self._act(self._actions[action]))
+        self.score += reward
+        self.frame += 1
+        left = -self.frame % self.settings.frameskip  # frames still to come under this decision
+        if not self.over and left < 2:
+            self._emulator.getScreenGrayscale(self._raw[left])
+        lives = self._emulator.lives()
+        if self.action_names[action] == "FIRE":
+            self.needs_fire = False
+        if lives < self.lives:
+            self.needs_fire = self.fire_action is not None
+        self.lives = lives
+        if left == 0 or self.over:
+            self._push_frame()
+        return reward
+
+    def step(self, action: int) -> GameStep:
+        """One decision: `action` for `frameskip` emulator frames, or fewer where the game ends."""
+        lives, reward = self.lives, 0.0
+        while True:
+            reward += self.advance(action)
+            if self.over or self.at_decision:
+                break
+        terminated = self.terminated
+        return GameStep(self.observation, reward, terminated, self.truncated, self.lives < lives and not terminated)
+
+    def _push_frame(self) -> None:
+        # ALE keeps the maximum in its first buffer; when a game ends early the stale buffers show again.
+        np.maximum(self._raw[0], self._raw[1], out=self._raw[0])
+        size = self.settings.size
+        self._stack[:-1] = self._stack[1:]
+        self._stack[-1] = cv2.resize(self._raw[0], (size, size), interpolation=cv2.INTER_AREA)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            state=self._emulator.cloneState(),
+            observation=self.observation,
+            raw=self._raw.copy(),
+            screen=self.screen,
+            frame=self.frame,
+            lives=self.lives,
+            score=self.score,
+            needs_fire=self.needs_fire,
+            over=self.over,
+            last_action=self._last_action,
+            luck=self._luck.get_state() if self.settings.sticky else None,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to the instant of `snapshot`, taken from this game or another one of the same kind."""
+        self._emulator.restoreState(snapshot.state)
+        self._stack[:] = snapshot.observation
+        self._raw[:] = snapshot.raw
+        self.frame, self.lives, self.score = snapshot.frame, snapshot.lives, snapshot.score
+        self.needs_fire = snapshot.needs_fire
+        self._last_action = snapshot.last_action
+        if snapshot.luck is not None:
+            self._luck.set_state(snapshot.luck)
+
+    def moment(self, memory: Any = None) -> Moment:
+        """This instant, as an agent needs it to decide and to look ahead."""
+        snapshot = self.snapshot()
+        return Moment(snapshot.observation, snapshot.screen, self.needs_fire, snapshot, memory)

@@ -1,0 +1,70 @@
+"""The emulator as a world model: the perfect one, because it is the game itself, on a copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.envs.atari import AtariGame, AtariSettings, Snapshot
+from agents.errors import UserError
+from agents.interfaces import Prediction
+from agents.records import Moment
+
+
+@dataclass(frozen=True)
+class EmulatorState:
+    """Row b is one future: a frozen instant of its game.
+
+    observations (B, stack, size, size) uint8; needs_fire (B,) bool; over (B,) bool.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+
+    @property
+    def observations(self) -> np.ndarray:
+        return np.stack([snapshot.observation for snapshot in self.snapshots])
+
+    @property
+    def needs_fire(self) -> np.ndarray:
+        return np.array([snapshot.needs_fire for snapshot in self.snapshots])
+
+    @property
+    def over(self) -> np.ndarray:
+        return np.array([snapshot.over for snapshot in self.snapshots])
+
+
+class EmulatorModel:
+    """Steps copies of a game (implements `WorldModel`). The real game is never touched: this has its own."""
+
+    name = "emulator"
+
+    def __init__(self, game: str, settings: AtariSettings | None = None):
+        self._scratch = AtariGame(game, settings)
+        self._shown: Snapshot | None = None  # the snapshot that the scratch game stands at, to restore less often
+        self.action_names = self._scratch.action_names
+        self.fire_action = self._scratch.fire_action
+
+    def start(self, moment: Moment, rows: int) -> EmulatorState:
+        if not isinstance(moment.snapshot, Snapshot):
+            raise UserError("This moment has no emulator state: the emulator can look ahead in Atari games only.")
+        return EmulatorState((moment.snapshot,) * rows)
+
+    def step(self, state: EmulatorState, actions: np.ndarray) -> tuple[EmulatorState, Prediction]:
+        """As `WorldModel.step`; a game that is over stays as it is, with reward 0 and continuation 0."""
+        snapshots: list[Snapshot] = []
+        rewards = np.zeros(len(actions), np.float32)
+        for row, (snapshot, action) in enumerate(zip(state.snapshots, actions, strict=True)):
+            if not snapshot.over:
+                if snapshot is not self._shown:
+                    self._scratch.restore(snapshot)
+                rewards[row] = self._scratch.step(int(action)).reward
+                snapshot = self._shown = self._scratch.snapshot()
+            snapshots.append(snapshot)
+        after = EmulatorState(tuple(snapshots))
+        return after, Prediction(
+            frames=np.stack([snapshot.screen for snapshot in snapshots]),
+            rewards=rewards,
+            continues=1 - after.over.astype(np.float32),
+            uncertainty=np.zeros(len(actions), np.float32),
+        )

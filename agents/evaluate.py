@@ -1,0 +1,98 @@
+"""The one scoring protocol: whole games, true rewards, seeds fixed, all games at a time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from agents.envs.atari import AtariGames, AtariSettings
+from agents.interfaces import Agent
+from agents.settings import check_range
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of whole games; `as_json` is what scores.json holds."""
+
+    game: str
+    agent: str
+    checkpoint: str
+    returns: tuple[float, ...]
+    settings: AtariSettings
+    epsilon: float
+    seed: int
+    decisions_per_second: float
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.returns)
+
+    def as_json(self) -> dict[str, Any]:
+        settings = asdict(self.settings)
+        protocol = {name: settings[name] for name in ("sticky", "frameskip", "noop_max")}
+        protocol |= {"epsilon": self.epsilon, "frame_cap": settings["frame_cap"], "episode": "full game"}
+        protocol |= {"fire": settings["fire"]}
+        return {
+            "game": self.game,
+            "agent": self.agent,
+            "checkpoint": self.checkpoint,
+            "episodes": len(self.returns),
+            "returns": list(self.returns),
+            "mean": self.mean,
+            "median": statistics.median(self.returns),
+            "std": statistics.pstdev(self.returns),
+            "min": min(self.returns),
+            "max": max(self.returns),
+            "protocol": protocol,
+            "seed": self.seed,
+            "decisions_per_second": self.decisions_per_second,
+        }
+
+
+def play_whole_games(
+    agent: Agent,
+    game: str,
+    episodes: int,
+    settings: AtariSettings,
+    epsilon: float = 0.0,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[tuple[float, ...], float]:
+    """Play `episodes` games at a time, game i from seed + i; gives their returns and the decisions a second.
+
+    epsilon: probability of a random action in place of the agent's.
+    on_progress: called with the number of games over and the number of decisions of the longest game.
+    """
+    check_range("episodes", episodes, 1, 1_000)
+    check_range("epsilon", epsilon, 0, 1)
+    games = AtariGames(game, episodes, settings)
+    random = np.random.default_rng(seed)
+    observations = games.reset(seed)
+    memory = agent.begin(episodes)
+    returns, playing, decisions = np.zeros(episodes), np.ones(episodes, bool), 0
+    begin = time.perf_counter()
+    while playing.any():
+        probabilities, memory = agent.act_batch(observations, memory)
+        steps = games.step(draw(probabilities, epsilon, random))
+        observations = steps.observations
+        returns += np.where(playing, steps.rewards, 0)
+        decisions += int(playing.sum())
+        playing &= ~(steps.terminated | steps.truncated)
+        if on_progress:
+            on_progress(episodes - int(playing.sum()), decisions)
+    seconds = time.perf_counter() - begin
+    games.close()
+    return tuple(float(value) for value in returns), decisions / seconds
+
+
+def draw(probabilities: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:
+    """One action (N,) int64 from each row of probabilities (N, A), mixed with `epsilon` of the uniform policy."""
+    mixed = (1 - epsilon) * probabilities.astype(np.float64) + epsilon / probabilities.shape[1]
+    # Drawn for every game, over or not, so that no game's end shifts another game's luck.
+    thresholds = random.random((len(mixed), 1)) * mixed.sum(1, keepdims=True)
+    return (mixed.cumsum(1) > thresholds).argmax(1).astype(np.int64)

@@ -1,0 +1,57 @@
+"""Files that are whole or not there: written beside their place, synced, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from agents.errors import UserError
+
+ANOTHER_FOLDER = "Set MBRL_HOME to a folder that can be written."
+REMEDY = {
+    errno.ENOSPC: "Free some space, or set MBRL_HOME to a folder on another disk.",
+    errno.EDQUOT: "Free some space, or set MBRL_HOME to a folder on another disk.",
+}
+"""What a person can do about a failure to write, by its number."""
+
+
+@contextlib.contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn a failure of the file system at `path` into one line for a person."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"Cannot write {path}: {reason}. {REMEDY.get(error.errno, ANOTHER_FOLDER)}") from error
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Put `content` at `path` in one step: a reader, or a crash, sees the old file or the new one."""
+    data = content.encode() if isinstance(content, str) else content
+    with told_plainly(path):
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable; where folders cannot be synced (Windows) there is nothing to do."""
+    with contextlib.suppress(OSError, AttributeError):
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

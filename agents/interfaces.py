@@ -1,0 +1,155 @@
+"""What an agent, a world model and a bank of games must offer to be used by everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from agents.records import Decision, Moment, Rollout, Update
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Agent(Protocol):
+    """Decides, and looks ahead. Agents are not thread-safe: one thread at a time."""
+
+    @property
+    def action_names(self) -> tuple[str, ...]: ...
+
+    def act(self, moment: Moment) -> Decision:
+        """The agent's own choice at this moment; pure: the moment's memory is read, never changed."""
+        ...
+
+    def begin(self, rows: int) -> Any:
+        """The memory of an agent that has seen nothing yet, for `rows` games."""
+        ...
+
+    def act_batch(self, observations: np.ndarray, memory: Any) -> tuple[np.ndarray, Any]:
+        """The policy in many games at a time: observations (N, stack, *frame) and what `begin` or the last call
+        gave as memory. Gives probabilities (N, A) float32 and the memory to pass next time.
+        """
+        ...
+
+    def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        """Unroll the agent's model from `moment`.
+
+        actions: (B, K) int64 with K <= horizon. Row b begins with these; the agent chooses the rest.
+            None stands for one row in which the agent chooses everything.
+        samples: rows of a stochastic model drawn for each row of `actions`, laid out one after another.
+        Raises UserError where the moment holds too little to look ahead from.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a world model expects of one step, for B rows.
+
+    frames (B, h, w, 3) uint8; rewards, continues, uncertainty (B,) float32, as in `Rollout`.
+    """
+
+    frames: np.ndarray
+    rewards: np.ndarray
+    continues: np.ndarray
+    uncertainty: np.ndarray
+
+
+class WorldModel(Protocol):
+    """Stepped like an environment. States are values: passed in, returned, never kept inside."""
+
+    name: str
+
+    def start(self, moment: Moment, rows: int) -> Any:
+        """The state of `rows` futures that all begin at `moment`."""
+        ...
+
+    def step(self, state: Any, actions: np.ndarray) -> tuple[Any, Prediction]:
+        """One step of every row under `actions` (B,) int64; gives the next state, leaves `state` usable."""
+        ...
+
+
+class Policy(Protocol):
+    """Chooses in the states of one world model."""
+
+    def __call__(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Actions (B,) int64 and values (B,) float32 in these states."""
+        ...
+
+
+@dataclass(frozen=True)
+class GameSteps:
+    """One step of N games; row i is game i.
+
+    observations (N, stack, *frame); actions (N,) int64 as really taken (FIRE may have been forced);
+    rewards (N,) float32 unclipped, as the game gives them; terminated and truncated (N,) bool: the game
+    ended with this step; life_lost (N,) bool: a life ended, the game goes on; began (N,) bool: this step
+    was no transition: it threw the ended game away and began a new one, whose first observation this is.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    life_lost: np.ndarray
+    began: np.ndarray
+
+
+class Games(Protocol):
+    """N copies of one game, stepped together; an ended game begins anew in the step after its end."""
+
+    num_games: int
+    action_names: tuple[str, ...]
+    frame_shape: tuple[int, ...]
+    frame_dtype: np.dtype
+    stack: int
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Begin all games, game i from seed + i; observations (N, stack, *frame)."""
+        ...
+
+    def step(self, actions: np.ndarray) -> GameSteps: ...
+
+    def close(self) -> None: ...
+
+
+class Trainer(Protocol):
+    """A learning algorithm at work. It yields; the runner (`agents.runs.runner`) logs, saves and stops."""
+
+    step: int
+
+    def train(self, total_steps: int) -> Iterator[Update]:
+        """Go on until `total_steps` environment steps; may be left after any update and called again."""
+        ...
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The network that acts: all that a shipped checkpoint needs."""
+        ...
+
+    def training_tensors(self) -> dict[str, torch.Tensor]:
+        """Every other tensor that resuming needs."""
+        ...
+
+    def training_counters(self) -> dict[str, Any]:
+        """Everything that resuming needs and is no tensor, as JSON: counters, random generators."""
+        ...
+
+    def save_replay(self, folder: Path) -> list[str]:
+        """Write what `folder` does not hold yet; gives the names of all files that make up the replay."""
+        ...
+
+    def restore(
+        self,
+        weights: dict[str, torch.Tensor],
+        tensors: dict[str, torch.Tensor],
+        counters: dict[str, Any],
+        replay_folder: Path,
+        replay_files: list[str],
+    ) -> None:
+        """Become the trainer that was saved. Raises ValueError, KeyError or RuntimeError where the parts do not fit."""
+        ...

@@ -1,0 +1,1 @@
+"""Memories of what was played."""

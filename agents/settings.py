@@ -1,0 +1,110 @@
+"""Settings as dataclasses: read from `field=value`, checked, told plainly when wrong."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import math
+import textwrap
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from agents.errors import UserError
+
+T = TypeVar("T")
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise UserError unless low <= value <= high (what is no number, or infinite, is outside)."""
+    if not low <= value <= high or math.isinf(value):
+        bounds = f"from {low:,} to {high:,}" if high < math.inf else f"of at least {low:,}"
+        raise UserError(f"{name} must be a number {bounds}, not {value:,}.")
+
+
+def parse_assignments(kind: type[Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """`["n_step=3", "double=true"]` as values of the fields of dataclass `kind`.
+
+    Raises UserError for what is no assignment, an unknown field, or a value of the wrong type.
+    """
+    types = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals or not name:
+            raise UserError(f"'{assignment}' sets nothing. Write it as field=value, for example discount=0.99.")
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(types))}."
+            raise UserError(f"There is no setting called '{name}'. {hint}")
+        values[name] = _parse(name, text, types[name])
+    return values
+
+
+def _parse(name: str, text: str, kind: type[Any]) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
+    except (KeyError, ValueError):
+        raise UserError(f"{name} must be {_wanted(kind)}, not '{text}'.") from None
+
+
+def _wanted(kind: type[Any]) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(kind, kind.__name__)
+
+
+def from_json(kind: type[T], values: Any) -> T:
+    """A dataclass from what was saved of it.
+
+    Raises UserError where a field is missing, unknown to this version, or of another type.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"The settings must be an object, not {values!r}.")
+    types = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise UserError(f"The setting '{unknown[0]}' is unknown to this version: update mbrl.")
+    for name, value in values.items():
+        fits = type(value) is types[name] or (types[name] is float and type(value) is int)
+        if types[name] in (bool, int, float, str) and not fits:
+            raise UserError(f"{name} must be {_wanted(types[name])}, not {value!r}.")
+    try:
+        return kind(**values)
+    except TypeError as error:  # how a dataclass reports a field without default that is missing
+        raise UserError(f"A setting is missing ({error}).") from None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a dataclass, as a person reads of it. text: the docstring under the field."""
+
+    name: str
+    type: str
+    default: str
+    text: str
+
+
+def describe(kind: type[Any]) -> list[Setting]:
+    """The fields of dataclass `kind`, with the docstrings that stand under them in its source."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
+    texts: dict[str, str] = {}
+    for field, below in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            texts[ast.unparse(field.target)] = " ".join(str(below.value.value).split())
+    types = typing.get_type_hints(kind)
+    return [
+        Setting(field.name, types[field.name].__name__, _shown(field.default), texts.get(field.name, ""))
+        for field in dataclasses.fields(kind)
+    ]
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    if default is dataclasses.MISSING:
+        return ""
+    return f"{default:_}" if isinstance(default, int) else str(default)

@@ -1,0 +1,208 @@
+"""Training: it learns, it goes on where it was, it stops when numbers break."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.dqn.config import DQNConfig
+from agents.dqn.network import build_network
+from agents.dqn.train import DQNTrainer
+from agents.envs.atari import AtariGames
+from agents.envs.cartpole import CartPoleGames
+from agents.errors import TrainingDiverged, UserError
+from agents.interfaces import GameSteps
+from agents.layers import channels_last, choose_device, faster_precision, network_input
+
+TINY = DQNConfig(num_games=2, batch_size=8, learning_starts=40, replay_capacity=400, target_period=3, epsilon_steps=100)
+
+
+def breakout_trainer(config: DQNConfig = TINY, seed: int = 0) -> DQNTrainer:
+    return DQNTrainer(config, AtariGames("breakout", config.num_games), seed)
+
+
+def run(trainer: DQNTrainer, steps: int) -> list:
+    return list(trainer.train(steps))
+
+
+class Corridor:
+    """Two games of one state and two actions; action 1 earns 1, then the game ends. Q(0) = 0, Q(1) = 1."""
+
+    num_games, stack, frame_shape, frame_dtype = 2, 1, (1,), np.dtype(np.float32)
+    action_names = ("wait", "earn")
+
+    def reset(self, seed: int) -> np.ndarray:
+        self.over = np.zeros(2, bool)
+        return np.ones((2, 1, 1), np.float32)
+
+    def step(self, actions: np.ndarray) -> GameSteps:
+        none, began = np.zeros(2, bool), self.over
+        rewards = np.where(began, 0, actions == 1).astype(np.float32)
+        self.over = ~began
+        ended = self.over.copy()
+        return GameSteps(np.ones((2, 1, 1), np.float32), actions, rewards, ended, none, none, began)
+
+    def close(self) -> None: ...
+
+
+def test_it_learns_the_values_of_a_task_that_is_known() -> None:
+    config = dataclasses.replace(TINY, learning_rate=3e-3, batch_size=32)
+    trainer = DQNTrainer(config, Corridor())
+    run(trainer, 1_500)
+    with torch.no_grad():
+        values = trainer.online(torch.ones(1, 1, 1))[0]
+    assert values.tolist() == pytest.approx([0.0, 1.0], abs=0.05)
+
+
+def test_it_learns_to_balance_a_pole() -> None:
+    config = DQNConfig(
+        num_games=8, batch_size=64, learning_starts=500, replay_capacity=10_000, target_period=100, n_step=3,
+        learning_rate=1e-3, epsilon_steps=4_000, epsilon_end=0.05, replay_ratio=8,
+    )  # fmt: skip
+    scores = [score for update in DQNTrainer(config, CartPoleGames(8), seed=1).train(12_000) for score in update.scores]
+    assert np.mean(scores[:30]) < 40
+    assert np.mean(scores[-15:]) > 80
+
+
+def test_cartpole_from_pixels_has_a_changing_picture() -> None:
+    games = CartPoleGames(2, pixels=True)
+    first = games.reset(0)
+    assert first.shape == (2, 4, 84, 84)
+    assert first[:, :3].max() == 0
+    later = games.step(np.array([0, 1])).observations
+    assert (later[:, -1] != later[:, -2]).any()
+    assert later[0].std() > 1
+
+
+def test_a_game_of_cartpole_begins_anew_after_its_end() -> None:
+    games = CartPoleGames(1)
+    games.reset(0)
+    steps = [games.step(np.array([0])) for _ in range(30)]
+    ends = [k for k, step in enumerate(steps) if step.terminated[0]]
+    assert ends
+    assert all(steps[k + 1].began[0] and steps[k + 1].rewards[0] == 0 for k in ends if k + 1 < len(steps))
+
+
+def test_counting_of_steps_updates_and_scores() -> None:
+    trainer = breakout_trainer()
+    updates = run(trainer, 200)
+    assert [update.step for update in updates] == list(range(2, 202, 2))
+    # From step 40 on each step of two games owes 16 samples: two updates of 8.
+    assert updates[-1].updates == 2 * (200 - 40 + 2) // 2
+    assert updates[18].metrics == {}
+    assert set(updates[-1].metrics) == {"loss", "q", "gradient", "epsilon"}
+    assert sum(len(update.scores) for update in updates) >= 1
+
+
+def test_epsilon_falls_from_where_learning_starts() -> None:
+    trainer = breakout_trainer()
+    seen = []
+    for step in (0, 40, 90, 140, 10_000):
+        trainer.step = step
+        seen.append(trainer.epsilon)
+    assert seen == pytest.approx([1.0, 1.0, 0.505, 0.01, 0.01])
+
+
+def test_the_target_network_is_copied_every_period_and_only_then() -> None:
+    trainer = breakout_trainer()
+    run(trainer, 40)
+    while trainer.updates % 3:
+        trainer.learn()
+    trainer.learn()
+    same = [torch.equal(a, b) for a, b in zip(trainer.online.parameters(), trainer.target.parameters(), strict=True)]
+    assert not all(same)
+    trainer.learn()
+    trainer.learn()
+    for ours, theirs in zip(trainer.online.parameters(), trainer.target.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def saved(trainer: DQNTrainer, folder: Path) -> tuple:
+    """All that is saved of a trainer, as copies."""
+    weights = {name: tensor.clone() for name, tensor in trainer.weights().items()}
+    tensors = {name: tensor.clone() for name, tensor in trainer.training_tensors().items()}
+    return weights, tensors, trainer.training_counters(), folder, trainer.save_replay(folder)
+
+
+def test_a_resumed_training_goes_on_exactly(tmp_path: Path) -> None:
+    trainer = breakout_trainer()
+    run(trainer, 120)
+    parts = saved(trainer, tmp_path)
+    ends = []
+    for seed in (0, 5):  # the seed of the fresh trainer must not matter
+        resumed = breakout_trainer(seed=seed)
+        resumed.precision = trainer.precision
+        resumed.restore(*parts)
+        assert (resumed.step, resumed.updates, resumed.epsilon) == (trainer.step, trainer.updates, trainer.epsilon)
+        assert len(resumed.replay) == len(trainer.replay)
+        run(resumed, 160)
+        ends.append(resumed)
+    run(trainer, 160)  # and so does the one that was never saved, when its games begin anew too
+    for name, tensor in trainer.weights().items():
+        assert torch.equal(tensor, ends[0].weights()[name])
+        assert torch.equal(tensor, ends[1].weights()[name])
+    assert trainer.training_counters() == ends[0].training_counters() == ends[1].training_counters()
+    np.testing.assert_array_equal(trainer.replay.frames, ends[0].replay.frames)
+
+
+def test_the_same_seed_gives_the_same_training() -> None:
+    first, second, other = breakout_trainer(seed=3), breakout_trainer(seed=3), breakout_trainer(seed=4)
+    second.precision = other.precision = first.precision
+    for trainer in (first, second, other):
+        run(trainer, 90)
+    assert torch.equal(first.online.head.weight, second.online.head.weight)
+    assert not torch.equal(first.online.head.weight, other.online.head.weight)
+
+
+def test_a_loss_that_is_not_finite_stops_training_before_the_weights_change() -> None:
+    trainer = breakout_trainer()
+    run(trainer, 60)
+    trainer.replay.rewards[:] = np.nan
+    before = trainer.online.head.weight.clone()
+    with pytest.raises(TrainingDiverged, match="not a finite number"):
+        trainer.learn()
+    assert torch.equal(trainer.online.head.weight, before)
+
+
+def test_in_bfloat16_nearly_all_greedy_actions_are_those_of_float32() -> None:
+    torch.manual_seed(0)
+    network = channels_last(build_network(4, 4, (84, 84)))
+    frames = torch.randint(0, 256, (64, 4, 84, 84), dtype=torch.uint8)
+    with torch.no_grad():
+        exact = network(network_input(frames, torch.device("cpu")))
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = network(network_input(frames, torch.device("cpu"), torch.bfloat16))
+    assert rough.dtype == torch.float32
+    assert (rough - exact).abs().max() < 0.02 * exact.abs().max() + 0.01
+
+
+def test_precision_is_chosen_by_measurement() -> None:
+    cpu = torch.device("cpu")
+    slow_in_bfloat16 = lambda: [None for _ in range(200_000 if torch.is_autocast_enabled("cpu") else 1)]  # noqa: E731
+    slow_in_float32 = lambda: [None for _ in range(1 if torch.is_autocast_enabled("cpu") else 200_000)]  # noqa: E731
+    assert faster_precision(cpu, slow_in_bfloat16) is torch.float32
+    assert faster_precision(cpu, slow_in_float32) is torch.bfloat16
+
+
+def test_devices() -> None:
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UserError, match="no device 'gpu'"):
+        choose_device("gpu")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"discount": 1.5},
+        {"num_games": 0},
+        {"epsilon_end": -0.1},
+        {"learning_rate": float("nan")},
+        {"replay_capacity": 1},
+    ],
+)
+def test_numbers_out_of_range_are_refused(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        dataclasses.replace(TINY, **wrong)
