@@ -70,6 +70,12 @@ def algorithm(name: str) -> Algorithm:
     raise UserError(f"There is no algorithm called '{name}'. {hint}")
 
 
+def check_trainable(agent: str, game: str) -> None:
+    """Raise UserError where this algorithm cannot learn this game."""
+    if game in CARTPOLE:
+        raise UserError(f"{agent} cannot be trained on {game} yet. Try an Atari game such as breakout.")
+
+
 def build_trainer(run: RunConfig) -> Trainer:
     """The trainer that a run's config describes, at step 0."""
     from agents.envs.atari import AtariGames, AtariSettings
@@ -77,8 +83,7 @@ def build_trainer(run: RunConfig) -> Trainer:
 
     kind = algorithm(run.agent)
     config = from_json(kind.config(), run.algorithm)
-    if run.game in CARTPOLE:
-        raise UserError(f"{run.agent} cannot be trained on {run.game} yet. Try an Atari game such as breakout.")
+    check_trainable(run.agent, run.game)
     games = AtariGames(run.game, config.num_games, from_json(AtariSettings, run.settings))
     return kind.trainer(config, games, run.seed, choose_device(run.device))
 
@@ -113,11 +118,8 @@ class Checkpoint:
     def identity(self) -> str:
         """Which weights these are, exactly: `breakout-dqn`, or `my-run/step-000000123456`."""
         folder = self.folder.absolute()
-        return (
-            f"{folder.parents[1].name}/{folder.name}"
-            if folder.parent.name == "checkpoints" and (folder.parents[1] / "run.json").is_file()
-            else folder.name
-        )
+        run = folder.parents[1]
+        return f"{run.name}/{folder.name}" if (run / "run.json").is_file() else folder.name
 
 
 def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
@@ -214,5 +216,5 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
     try:
         return kind.agent(resolve_game(checkpoint.game), settings, config, weights, choose_device(device))
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"The weights in {checkpoint.folder} do not fit its config.json ({reason}).") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"The weights in {checkpoint.folder} do not fit its config.json ({reason[:200]}).") from None

@@ -66,7 +66,7 @@ def play_whole_games(
     """Play `episodes` games at a time, game i from seed + i; gives their returns and the decisions a second.
 
     epsilon: probability of a random action in place of the agent's.
-    on_progress: called with the number of games over and the number of decisions of the longest game.
+    on_progress: called with the number of games over and the number of decisions made, all games together.
     """
     check_range("episodes", episodes, 1, 1_000)
     check_range("epsilon", epsilon, 0, 1)

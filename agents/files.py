@@ -11,12 +11,8 @@ from pathlib import Path
 
 from agents.errors import UserError
 
-ANOTHER_FOLDER = "Set MBRL_HOME to a folder that can be written."
-REMEDY = {
-    errno.ENOSPC: "Free some space, or set MBRL_HOME to a folder on another disk.",
-    errno.EDQUOT: "Free some space, or set MBRL_HOME to a folder on another disk.",
-}
-"""What a person can do about a failure to write, by its number."""
+ELSEWHERE = "Choose a folder that can be written (for runs, set MBRL_HOME)."
+NO_SPACE = "Free some space, or choose a folder on another disk (for runs, set MBRL_HOME)."
 
 
 @contextlib.contextmanager
@@ -26,7 +22,8 @@ def told_plainly(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"Cannot write {path}: {reason}. {REMEDY.get(error.errno, ANOTHER_FOLDER)}") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise UserError(f"Cannot write {path}: {reason}. {NO_SPACE if full else ELSEWHERE}") from error
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

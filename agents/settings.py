@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import itertools
 import math
 import textwrap
 import typing
@@ -92,7 +93,7 @@ def describe(kind: type[Any]) -> list[Setting]:
     """The fields of dataclass `kind`, with the docstrings that stand under them in its source."""
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
     texts: dict[str, str] = {}
-    for field, below in zip(body, body[1:], strict=False):
+    for field, below in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             texts[ast.unparse(field.target)] = " ".join(str(below.value.value).split())
     types = typing.get_type_hints(kind)

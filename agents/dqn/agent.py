@@ -45,8 +45,7 @@ class DQNAgent:
     @torch.inference_mode()
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """observations (B, stack, 84, 84) uint8; gives (B, A) float32."""
-        frames = network_input(torch.from_numpy(observations), self.device)
-        return self.network(frames).cpu().numpy()
+        return self.network(network_input(observations, self.device)).cpu().numpy()
 
     def act(self, moment: Moment) -> Decision:
         q = self.q_values(moment.observation[None])[0]

@@ -17,7 +17,7 @@ class QNetwork(nn.Module):
         self.head = nn.Linear(encoder.features, num_actions)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """observations (B, stack, *frame), images with values 0 to 255; gives (B, A) float32."""
+        """observations as `agents.layers.network_input` gives them; gives (B, A) float32."""
         features = self.encoder(observations)
         # In float32 always: bfloat16 in this last layer changes the greedy action where two are close.
         with torch.autocast(features.device.type, enabled=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from agents.dqn.network import build_network
 from agents.dqn.targets import double_q_targets, q_targets
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games
-from agents.layers import channels_last, faster_precision, network_input
+from agents.layers import Workers, autocast, channels_last, faster_precision, network_input
 from agents.records import Transitions, Update
 from agents.replay.frames import FrameReplay
 
@@ -43,8 +44,13 @@ class DQNTrainer:
         self.step = 0
         self.updates = 0
         self._samples_owed = 0.0
-        blank = network_input(torch.zeros(config.batch_size, games.stack, *games.frame_shape), self.device)
-        self.precision = faster_precision(self.device, lambda: self.online(blank))
+        # On a CPU the parts of a batch are independent work for independent threads, which beats threads that
+        # meet after every layer; a GPU wants the batch whole.
+        self._workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
+        blank = np.zeros((config.batch_size, games.stack, *games.frame_shape), games.frame_dtype)
+        self.precision = faster_precision(
+            self.device, lambda dtype: self.online(network_input(blank, self.device, dtype))
+        )
 
     @property
     def epsilon(self) -> float:
@@ -84,31 +90,20 @@ class DQNTrainer:
         explores = self.random.random(self.games.num_games) < self.epsilon
         if explores.all():
             return random_actions
-        with torch.inference_mode(), self._autocast():
-            greedy = self.online(self._frames(observations)).argmax(-1).cpu().numpy()
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            greedy = self.online(self._input(observations)).argmax(-1).cpu().numpy()
         return np.where(explores, random_actions, greedy)
 
     def learn(self) -> dict[str, float]:
         """One update on one batch; gives its metrics. Raises TrainingDiverged where a number is not finite."""
         c = self.config
         batch = self.replay.sample(c.batch_size, c.n_step, c.discount, self.random)
-        with torch.no_grad(), self._autocast():
-            target = self._targets(batch)
-        with self._autocast():
-            values = self.online(self._frames(batch.observations))  # (B, A)
-        taken = torch.from_numpy(batch.actions).to(self.device)
-        q = values.gather(-1, taken[:, None]).squeeze(-1)
-        # Nature clips the TD error to ±1; that is a Huber loss.
-        loss = F.smooth_l1_loss(q, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.online.parameters(), c.gradient_clip)
-        metrics = {
-            "loss": loss.item(),
-            "q": q.mean().item(),
-            "gradient": norm.item(),
-            "epsilon": self.epsilon,
-        }
+        parts = list(self._workers.map(self._gradient, self._split(batch)))
+        loss, q = sum(part[0] for part in parts), sum(part[1] for part in parts)
+        for k, parameter in enumerate(self.online.parameters()):
+            parameter.grad = functools.reduce(torch.add, (part[2][k] for part in parts))
+        norm = torch.nn.utils.clip_grad_norm_(self.online.parameters(), c.gradient_clip).item()
+        metrics = {"loss": loss, "q": q, "gradient": norm, "epsilon": self.epsilon}
         if not all(math.isfinite(number) for number in metrics.values()):
             raise TrainingDiverged(f"At step {self.step:,} the loss or its gradient was not a finite number.")
         self.optimizer.step()
@@ -117,20 +112,35 @@ class DQNTrainer:
             self.target.load_state_dict(self.online.state_dict())
         return metrics
 
+    def _split(self, batch: Transitions) -> list[Transitions]:
+        """The batch in as many parts as there are workers."""
+        columns = [np.array_split(column, self._workers.count) for column in vars(batch).values()]
+        return [Transitions(*part) for part in zip(*columns, strict=True) if len(part[0])]
+
+    def _gradient(self, batch: Transitions) -> tuple[float, float, tuple[torch.Tensor, ...]]:
+        """Loss, mean Q and gradient of a part of a batch, each divided by the size of the whole batch."""
+        with torch.no_grad(), autocast(self.device, self.precision):
+            target = self._targets(batch)
+        with autocast(self.device, self.precision):
+            values = self.online(self._input(batch.observations))  # (B, A)
+        taken = torch.from_numpy(batch.actions).to(self.device)
+        q = values.gather(-1, taken[:, None]).squeeze(-1)
+        # Nature clips the TD error to ±1; that is a Huber loss.
+        loss = F.smooth_l1_loss(q, target, reduction="sum") / self.config.batch_size
+        gradient = torch.autograd.grad(loss, list(self.online.parameters()))
+        return loss.item(), q.detach().sum().item() / self.config.batch_size, gradient
+
     def _targets(self, batch: Transitions) -> torch.Tensor:
         """(B,) float32."""
         returns = torch.from_numpy(batch.returns).to(self.device)
         discounts = torch.from_numpy(batch.discounts).to(self.device)
-        frames = self._frames(batch.next_observations)
+        after = self._input(batch.next_observations)
         if self.config.double:
-            return double_q_targets(returns, discounts, self.target(frames), self.online(frames))
-        return q_targets(returns, discounts, self.target(frames))
+            return double_q_targets(returns, discounts, self.target(after), self.online(after))
+        return q_targets(returns, discounts, self.target(after))
 
-    def _frames(self, observations: np.ndarray) -> torch.Tensor:
-        return network_input(torch.from_numpy(observations), self.device, self.precision)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+    def _input(self, observations: np.ndarray) -> torch.Tensor:
+        return network_input(observations, self.device, self.precision)
 
     # -- saving ----------------------------------------------------------
 

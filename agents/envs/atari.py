@@ -149,7 +149,7 @@ class Snapshot:
     needs_fire: bool
     over: bool
     last_action: ale_py.Action
-    luck: tuple[Any, ...] | None
+    luck: Any
 
 
 @dataclass(frozen=True)
