@@ -1,0 +1,53 @@
+"""Exported agents are small, load by themselves, and play as they did."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.catalogue import find_checkpoint, load_agent
+from agents.dqn.config import DQNConfig
+from agents.dqn.network import build_network
+from agents.envs.atari import AtariGame, AtariSettings
+from agents.errors import UserError
+from agents.runs.checkpoint import save_tensors
+from agents.runs.export import export_checkpoint
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    config = {"game": "breakout", "agent": "dqn", "settings": vars(AtariSettings()), "algorithm": vars(DQNConfig())}
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    save_tensors(folder / "weights.safetensors", build_network(4, 4, (84, 84)).state_dict())
+    return folder
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_an_exported_agent_values_moments_as_before(source: Path, tmp_path: Path, half: bool) -> None:
+    target = tmp_path / "mine"
+    size = export_checkpoint(source, target, half)
+    assert size == pytest.approx(3.4e6 if half else 6.8e6, rel=0.05)
+    game = AtariGame("breakout")
+    before = load_agent(find_checkpoint(str(source), "breakout")).act(game.moment())
+    after = load_agent(find_checkpoint(str(target), "breakout")).act(game.moment())
+    np.testing.assert_allclose(after.action_values, before.action_values, atol=2e-3 if half else 0)
+
+
+def test_nothing_is_overwritten(source: Path, tmp_path: Path) -> None:
+    export_checkpoint(source, tmp_path / "mine")
+    before = (tmp_path / "mine" / "weights.safetensors").read_bytes()
+    with pytest.raises(UserError, match="already"):
+        export_checkpoint(source, tmp_path / "mine", half=False)
+    assert (tmp_path / "mine" / "weights.safetensors").read_bytes() == before
+
+
+def test_weights_that_do_not_fit_in_half_precision_are_refused(source: Path, tmp_path: Path) -> None:
+    save_tensors(source / "weights.safetensors", {"large": torch.tensor([1e6])})
+    with pytest.raises(UserError, match="too large for half precision"):
+        export_checkpoint(source, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
