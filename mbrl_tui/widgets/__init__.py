@@ -1,0 +1,1 @@
+"""What the screens are made of: the game's picture, imagined frames, decisions, values."""
