@@ -150,7 +150,7 @@ def _find_folder(named: str, game: str | None) -> Path:
         run = runs.get(named, RunDirectory(path))
         for folder in run.checkpoint_folders():
             return folder
-        raise UserError(f"Run '{named}' has no checkpoint yet: the first comes after some minutes of training.")
+        raise UserError(f"Run '{run.path.name}' has no checkpoint yet: the first comes after some minutes of training.")
     if path.is_dir():
         return path
     if path.name in ("config.json", "weights.safetensors") and path.is_file():

@@ -31,13 +31,17 @@ KEPT = 2
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write tensors so that they are on the disk when this returns; `path` must not be in use yet."""
+    """Write tensors so that they are on the disk when this returns; `path` must not be in use yet.
+
+    Raises UserError where that fails; nothing is left at `path` then.
+    """
     from safetensors.torch import save_file
 
     with told_plainly(path):
         try:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
         except safetensors.SafetensorError as error:  # how it reports a full disk, in words only
+            path.unlink(missing_ok=True)
             raise OSError(errno.ENOSPC if "No space" in str(error) else errno.EIO, str(error)) from error
         descriptor = os.open(path, os.O_RDWR)
         try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import json
 import os
 import re
@@ -33,6 +34,9 @@ from agents.files import told_plainly, write_atomically
 from agents.settings import from_json
 
 T = TypeVar("T")
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""A run's name: a folder anywhere, and no option of a command."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class RunDirectory:
     @classmethod
     def create(cls, config: RunConfig) -> RunDirectory:
         """Make the folder of a new run. Raises UserError where the name is taken or cannot be a folder."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", config.name):
+        if not re.fullmatch(NAME, config.name):
             raise UserError(f"'{config.name}' cannot name a run: use letters, digits, '.', '_' and '-'.")
         run = cls(home() / "runs" / config.name)
         if run.path.exists():
@@ -107,9 +111,10 @@ class RunDirectory:
     def open(cls, name: str) -> RunDirectory:
         """The run called `name`. Raises UserError where there is none."""
         run = cls(home() / "runs" / name)
-        if "/" in name or not (run.path / "run.json").is_file():
+        if not re.fullmatch(NAME, name) or not (run.path / "run.json").is_file():
             others = [other.path.name for other in cls.all()]
-            hint = f"There are: {', '.join(others)}." if others else "Start one: mbrl train breakout --agent dqn"
+            shown = difflib.get_close_matches(name, others) or others[:5]
+            hint = f"There is {', '.join(shown)}." if shown else "Start one: mbrl train breakout --agent dqn"
             raise UserError(f"There is no run called '{name}'. {hint}")
         return run
 

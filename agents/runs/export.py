@@ -35,5 +35,5 @@ def _half(name: str, tensor: torch.Tensor) -> torch.Tensor:
         return tensor
     halved = tensor.half()
     if not torch.isfinite(halved).all():
-        raise UserError(f"The weights {name} are too large for half precision. Export without --half.")
+        raise UserError(f"The weights {name} are too large for half precision. Export with --full.")
     return halved

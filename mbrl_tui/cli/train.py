@@ -1,0 +1,206 @@
+"""`mbrl train`: begin a run, or go on with one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.errors import UserError
+from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
+
+if TYPE_CHECKING:
+    from agents.runs.directory import RunConfig, RunDirectory, Status
+
+DEFAULT_AGENT = "dqn"
+
+
+def train(
+    game: Annotated[str | None, typer.Argument(metavar="[GAME]", help="breakout, pong, space-invaders, …")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="ALGORITHM", help="What learns.  [default: dqn]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Environment steps to reach in all.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance.  [default: 0]")
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the new run.")] = None,
+    device: Device = None,
+    sticky: Sticky = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting of the algorithm; repeatable.")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(metavar="NAME", help="Go on with this run.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Train in the background, without this terminal.")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List the algorithm's settings and exit.")] = False,
+) -> None:
+    """Train an agent; Ctrl-C saves and stops.
+
+    mbrl train breakout --steps 2000000 --set learning_rate=1e-4
+    """
+    kind = agent or DEFAULT_AGENT
+    if settings:
+        _list_settings(kind)
+    elif resume is not None:
+        own = {"GAME": game, "--agent": agent, "--seed": seed, "--run": run, "--sticky": sticky, "--set": assignments}
+        _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
+        _train(_reopen(resume, steps, device), detach)
+    else:
+        from agents.runs.directory import RunConfig, RunDirectory
+
+        played = _trainable(game, kind)
+        algorithm = _algorithm(kind, steps, assignments or [])
+        config = RunConfig(
+            name=RunDirectory.free_name(played, kind) if run is None else run,
+            game=played,
+            agent=kind,
+            seed=seed or 0,
+            steps=algorithm["steps"],
+            device=device or "auto",
+            settings=_game_settings(sticky or 0.0),
+            algorithm=algorithm,
+        )
+        _check_device(config.device)
+        _train(RunDirectory.create(config), detach)
+
+
+# -- a new run ----------------------------------------------------------------------------------------------
+
+
+def _trainable(game: str | None, agent: str) -> str:
+    from agents.catalogue import algorithm, check_trainable
+    from agents.envs.names import resolve_game
+
+    if game is None:
+        raise UserError(f"Say which game: mbrl train breakout --agent {agent}")
+    played = resolve_game(game)
+    algorithm(agent)
+    check_trainable(agent, played)
+    return played
+
+
+def _algorithm(agent: str, steps: int | None, assignments: list[str]) -> dict[str, Any]:
+    """The algorithm's settings, its own but for what was given."""
+    from dataclasses import asdict
+
+    from agents.catalogue import algorithm
+    from agents.settings import parse_assignments
+
+    kind = algorithm(agent).config()
+    values = parse_assignments(kind, assignments)
+    if steps is not None:
+        if "steps" in values:
+            raise UserError("The steps are given twice: leave out --set steps, or --steps.")
+        values["steps"] = steps
+    return asdict(kind(**values))
+
+
+def _game_settings(sticky: float) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from agents.envs.atari import AtariSettings
+
+    return asdict(AtariSettings(sticky=sticky))
+
+
+def _check_device(name: str) -> None:
+    """Before anything is written: a run that cannot begin leaves no trace."""
+    if name == "cuda":
+        from agents.layers import choose_device
+
+        choose_device(name)
+
+
+def _list_settings(agent: str) -> None:
+    from rich.table import Table
+
+    from agents.catalogue import algorithm
+    from agents.settings import describe
+    from mbrl_tui.cli.output import console
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("setting", "type", "default", ""):
+        table.add_column(heading, no_wrap=bool(heading))
+    for setting in describe(algorithm(agent).config()):
+        table.add_row(setting.name, setting.type, setting.default, setting.text)
+    console().print(table)
+
+
+# -- an old run ---------------------------------------------------------------------------------------------
+
+
+def _refuse(resume: str, given: list[str]) -> None:
+    if given:
+        raise UserError(
+            f"With --resume, leave out {' and '.join(given)}: run '{resume}' has its own. "
+            f"Use: mbrl train --resume {resume}"
+        )
+
+
+def _reopen(name: str, steps: int | None, device: str | None) -> RunDirectory:
+    """The run called `name`, its config brought up to date."""
+    from dataclasses import replace
+
+    from agents.runs.directory import RunDirectory, being_trained
+
+    run = RunDirectory.open(name)
+    config = run.read_config()
+    if run.is_training():
+        raise being_trained(run)
+    checkpoint = run.last_checkpoint()
+    done, total = checkpoint[0] if checkpoint else 0, steps or config.steps
+    if done >= total:
+        raise UserError(
+            f"Run '{name}' has done {done:,} steps. Train on: mbrl train --resume {name} --steps {2 * done}"
+        )
+    _check_device(device or config.device)
+    algorithm = config.algorithm | {"steps": total}
+    changed = replace(config, steps=total, device=device or config.device, algorithm=algorithm)
+    if changed != config:
+        run.write_config(changed)
+    return run
+
+
+# -- both ---------------------------------------------------------------------------------------------------
+
+
+def _train(run: RunDirectory, detach: bool) -> None:
+    if detach:
+        _train_detached(run)
+    else:
+        _train_here(run)
+
+
+def _train_detached(run: RunDirectory) -> None:
+    from agents.runs.background import start_detached
+
+    name = run.path.name
+    process = start_detached(run)
+    typer.echo(f"Training {name} in the background (process {process}).")
+    typer.echo(f"  look at it  mbrl runs show {name}")
+    typer.echo(f"  stop it     mbrl runs stop {name}")
+
+
+def _train_here(run: RunDirectory) -> None:
+    import signal
+
+    from agents.runs.runner import Pace, run_training
+    from mbrl_tui.cli.output import console
+    from mbrl_tui.cli.progress import display_for
+
+    config, pace, out = run.read_config(), Pace(status=1.0), console()
+    out.print(f"{config.name}: {config.agent} on {config.game}, {config.steps:,} steps, seed {config.seed}")
+
+    def show(status: Status, metrics: dict[str, float]) -> None:
+        try:
+            display.show(status, metrics)
+        except OSError:  # nobody reads what we print any more: end as on Ctrl-C
+            signal.raise_signal(signal.SIGTERM)
+
+    with display_for(out, config, pace.checkpoint) as display:
+        status = run_training(run, pace, show)
+    out.print(_farewell(config, status), soft_wrap=True)
+
+
+def _farewell(config: RunConfig, status: Status) -> str:
+    if status.state == "finished":
+        return f"Finished at step {status.step:,}. Watch it: mbrl play {config.game} --agent {config.name}"
+    return f"Saved and stopped at step {status.step:,}. Go on: mbrl train --resume {config.name}"
