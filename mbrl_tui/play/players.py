@@ -1,0 +1,100 @@
+"""Who gives the next action: a person's held keys, or an agent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from agents.interfaces import Agent
+from agents.records import Decision, Moment, Rollout
+
+KEY_DIRECTIONS = {
+    "left": "LEFT",
+    "a": "LEFT",
+    "right": "RIGHT",
+    "d": "RIGHT",
+    "up": "UP",
+    "w": "UP",
+    "down": "DOWN",
+    "s": "DOWN",
+    "space": "FIRE",
+}
+"""What each game key stands for in ALE's names of actions."""
+
+
+def held_action(held: frozenset[str], action_names: tuple[str, ...], needs_fire: bool) -> int:
+    """The game's action that comes nearest to the held keys; NOOP for none.
+
+    ALE names what is pressed together in one word, `UPRIGHTFIRE`. Where a game has no such action, a part of
+    it is taken: FIRE first while the game waits for it, the direction first otherwise.
+    """
+    pressed = {KEY_DIRECTIONS[key] for key in held if key in KEY_DIRECTIONS}
+    if not any("UP" in name for name in action_names):
+        # A paddle on one line: in Pong, ALE's RIGHT moves up and LEFT moves down.
+        pressed = {{"UP": "RIGHT", "DOWN": "LEFT"}.get(name, name) for name in pressed}
+    # Of two opposite directions neither is meant more than the other.
+    vertical = next(iter(pressed & {"UP", "DOWN"}), "") if not {"UP", "DOWN"} <= pressed else ""
+    horizontal = next(iter(pressed & {"RIGHT", "LEFT"}), "") if not {"RIGHT", "LEFT"} <= pressed else ""
+    fire = "FIRE" if "FIRE" in pressed else ""
+    nearest = [
+        up_down + left_right + button
+        for left_right, up_down, button in product((horizontal, ""), (vertical, ""), (fire, ""))
+    ]
+    if needs_fire:
+        nearest.sort(key=lambda name: fire not in name)
+    return next((action_names.index(name) for name in nearest if name in action_names), action_names.index("NOOP"))
+
+
+class HumanPlayer:
+    """A person at the keyboard, who may act on every emulator frame.
+
+    held: the keys that are down at a given time in seconds, by Textual's names.
+    """
+
+    def __init__(self, held: Callable[[float], frozenset[str]]):
+        self._held = held
+
+    def action(self, action_names: tuple[str, ...], needs_fire: bool, now: float) -> int:
+        return held_action(self._held(now), action_names, needs_fire)
+
+
+class AgentPlayer:
+    """An agent at a board. Two threads may ask it; it answers one at a time.
+
+    fire:  press FIRE for the agent when the game waits for it (`AtariSettings.fire`).
+    label: what a person calls this agent.
+    """
+
+    def __init__(self, agent: Agent, fire: bool, label: str):
+        self.label = label
+        self.action_names = agent.action_names
+        self._agent = agent
+        self._fire = agent.action_names.index("FIRE") if fire and "FIRE" in agent.action_names else None
+        self._turn = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Another thread has the agent's attention: asking now would have to wait."""
+        return self._turn.locked()
+
+    def decide(self, moment: Moment) -> Decision:
+        with self._turn:
+            decision = self._agent.act(moment)
+        if moment.needs_fire and self._fire is not None:
+            return replace(decision, action=self._fire, forced=True)
+        return decision
+
+    def imagine(
+        self, moment: Moment, horizon: int, first: int | None, wanted: Callable[[], bool] = lambda: True
+    ) -> Rollout | None:
+        """One future of `horizon` decisions: `first`, then the agent's own choices (None: all its own).
+
+        None where it is `wanted` no more when the agent's turn has come.
+        """
+        actions = None if first is None else np.array([[first]], np.int64)
+        with self._turn:
+            return self._agent.imagine(moment, horizon, actions) if wanted() else None

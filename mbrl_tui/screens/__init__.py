@@ -1,0 +1,1 @@
+"""The screens and the panels of which they are laid out."""

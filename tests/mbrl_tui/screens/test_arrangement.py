@@ -1,0 +1,48 @@
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.geometry import Region
+
+from mbrl_tui.screens.arrangement import SMALLEST, Arrangement, arrange
+
+columns = st.integers(SMALLEST[0], 400)
+rows = st.integers(SMALLEST[1] - 2, 120)
+actions = st.integers(2, 18)
+
+
+def parts(arrangement: Arrangement) -> list[Region]:
+    """All parts that are shown."""
+    everything = (*arrangement.boards, arrangement.facts, arrangement.bars, arrangement.chart, arrangement.look_ahead)
+    return [part for part in everything if part.area]
+
+
+@given(columns, rows, actions, st.sampled_from([(1, False), (2, False), (1, True)]), st.sampled_from([1.0, 1.3, 1.75]))
+def test_parts_fill_the_terminal_without_overlapping(columns, rows, actions, boards_paused, aspect):
+    boards, paused = boards_paused
+    arrangement = arrange(columns, rows, aspect, boards, actions, paused)
+    room = Region(0, 0, columns, rows)
+    shown = parts(arrangement)
+    assert all(room.contains_region(part) for part in shown)
+    assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
+    # Of two boards in an odd number of columns, one column is over.
+    assert sum(part.area for part in shown) >= room.area - (columns % 2) * rows
+    assert len(arrangement.boards) == boards
+    assert all(board.width >= 20 and board.height >= 8 for board in arrangement.boards)
+    assert bool(arrangement.look_ahead.area) == paused
+
+
+def test_the_picture_is_as_large_as_fits_beside_its_panels():
+    alone = arrange(120, 39, 1.3, 1, 4, paused=False)
+    assert alone.boards == (Region(0, 0, 75, 39),)  # 73×37 cells of picture, within its border
+    assert alone.facts.height + alone.bars.height + alone.chart.height == 39
+
+
+def test_boards_are_alike():
+    versus = arrange(200, 59, 1.3, 2, 4, paused=False)
+    assert versus.boards[0].size == versus.boards[1].size
+
+
+def test_where_rows_are_few_the_chart_gives_way():
+    assert arrange(60, 19, 1.3, 1, 4, paused=False).chart.area == 0
+    assert arrange(60, 19, 1.3, 2, 4, paused=False).facts.area == 0
