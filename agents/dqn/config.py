@@ -43,12 +43,14 @@ class DQNConfig:
     """Steps over which ε falls linearly. Nature: 1 million."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "num_games", "batch_size", "n_step", "target_period"):
+        for name in ("steps", "target_period"):
             check_range(name, getattr(self, name), 1)
+        for name, most in (("num_games", 1_024), ("batch_size", 65_536), ("n_step", 100)):
+            check_range(name, getattr(self, name), 1, most)
         for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "gradient_clip"):
             check_range(name, getattr(self, name), 0)
         for name in ("discount", "epsilon_start", "epsilon_end"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("replay_ratio", self.replay_ratio, 0, 1_000)
         # An observation is 4 frames: below this there is nothing that could be sampled.
-        check_range("replay_capacity", self.replay_capacity, self.num_games * (16 + self.n_step))
+        check_range("replay_capacity", self.replay_capacity, self.num_games * (16 + self.n_step), 100_000_000)

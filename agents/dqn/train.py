@@ -77,7 +77,7 @@ class DQNTrainer:
             ended = tuple(scores[over].tolist())
             scores[over] = 0
             metrics: dict[str, float] = {}
-            if self.step >= self.config.learning_starts:
+            if self.step >= self.config.learning_starts and self.replay.ready(self.config.n_step):
                 self._samples_owed += self.games.num_games * self.config.replay_ratio
                 while self._samples_owed >= self.config.batch_size:
                     self._samples_owed -= self.config.batch_size

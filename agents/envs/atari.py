@@ -22,6 +22,7 @@ from ale_py.vector_env import AtariVectorEnv
 from agents.errors import UserError
 from agents.interfaces import GameSteps
 from agents.records import Moment
+from agents.settings import check_range
 
 SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160
 
@@ -44,6 +45,12 @@ class AtariSettings:
     """Emulator frames after which a game is cut off: half an hour at 60 frames a second."""
     size: int = 84
     """Height and width of a preprocessed frame."""
+
+    def __post_init__(self) -> None:
+        check_range("sticky", self.sticky, 0, 1)
+        for name, most in (("frameskip", 60), ("stack", 16), ("frame_cap", 10_000_000), ("size", SCREEN_HEIGHT)):
+            check_range(name, getattr(self, name), 1, most)
+        check_range("noop_max", self.noop_max, 0, 1_000)
 
 
 @lru_cache(maxsize=8)

@@ -113,11 +113,20 @@ class FrameReplay:
             next_observations=self.observations(after, game),
         )
 
-    def _draw(self, batch_size: int, n_step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def ready(self, n_step: int) -> bool:
+        """Whether there are n-step transitions to sample; of two rows, one at least is no SKIP."""
+        oldest, newest = self._complete(n_step)
+        return newest - oldest >= 2
+
+    def _complete(self, n_step: int) -> tuple[int, int]:
+        """The first row whose stack is whole, and the row after the last whose n-step return is."""
         oldest = max(0, self.added - self.rows)
         oldest += self.stack - 1 if oldest else 0  # the frames before these are overwritten
-        newest = self.added - n_step  # exclusive: o_{t+n} must be in
-        if newest <= oldest:
+        return oldest, max(oldest, self.added - n_step)  # o_{t+n} must be in
+
+    def _draw(self, batch_size: int, n_step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        oldest, newest = self._complete(n_step)
+        if not self.ready(n_step):
             raise ValueError("the replay holds too few steps to sample from")
         rows, games = np.zeros(0, np.int64), np.zeros(0, np.int64)
         while len(rows) < batch_size:

@@ -98,6 +98,7 @@ class _Session:
         self.trained_before, self.score_before = before.trained_seconds, before.score
         self.scores: deque[float] = deque(maxlen=RECENT_GAMES)
         self.sums: dict[str, float] = {}
+        self.written: dict[str, float] = {}
         self.count = 0
         self.begin = self.rate_time = time.monotonic()
         self.rate_step = 0
@@ -122,6 +123,7 @@ class _Session:
 
     def _loop(self, trainer: Trainer, asked_to_stop: Callable[[], bool]) -> Status:
         due = dict.fromkeys(("status", "stop", "metrics", "checkpoint"), time.monotonic())
+        due["metrics"] += self.pace.metrics
         due["checkpoint"] += self.pace.checkpoint
         state = "finished"
         for update in trainer.train(self.config.steps):
@@ -164,6 +166,7 @@ class _Session:
     def _write_metrics(self, trainer: Trainer) -> None:
         line = {"step": trainer.step, "time": time.time(), "score": self.score, "steps_per_second": self.rate}
         self.run.append_metrics(line | self._means())
+        self.written = self._means() or self.written
         self.sums, self.count = {}, 0
 
     def _report(self, trainer: Trainer | None, state: str, message: str = "") -> Status:
@@ -186,5 +189,5 @@ class _Session:
             pid=os.getpid(),
         )
         self.run.write_status(status)
-        self.on_status(status, self._means() if self.count else {})
+        self.on_status(status, self._means() or self.written)
         return status

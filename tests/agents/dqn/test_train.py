@@ -146,6 +146,12 @@ def test_a_resumed_training_goes_on_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(trainer.replay.frames, ends[0].replay.frames)
 
 
+@pytest.mark.parametrize("early", [{"learning_starts": 0}, {"learning_starts": 0, "n_step": 20}])
+def test_learning_waits_until_there_is_something_to_sample(early: dict) -> None:
+    trainer = DQNTrainer(dataclasses.replace(TINY, **early), Corridor())
+    assert run(trainer, 80)[-1].updates > 0
+
+
 def test_the_same_seed_gives_the_same_training() -> None:
     first, second, other = breakout_trainer(seed=3), breakout_trainer(seed=3), breakout_trainer(seed=4)
     second.precision = other.precision = first.precision

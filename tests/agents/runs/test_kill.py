@@ -100,7 +100,7 @@ def test_killed_before_any_write_of_a_checkpoint(home: Path, new_run: Callable[.
     # A checkpoint is about 25 writes. Each process begins where the last one left off, so the places differ.
     for number in [*range(1, 45, 3), 67]:
         process = start(train_until_write, str(home), number)
-        process.join(60)
+        process.join(120)
         assert process.exitcode == -signal.SIGKILL, f"not killed at write {number}"
         if run.read_status().state != "starting":  # it came as far as saying that it runs
             assert_nothing_is_torn(run)
@@ -119,14 +119,14 @@ def test_a_dqn_killed_at_a_random_moment_goes_on(home: Path, seed: int) -> None:
     config = RunConfig("mine", "breakout", "dqn", seed, 10**9, "cpu", asdict(AtariSettings()), algorithm)
     run = RunDirectory.create(config)
     process = start(train_for_ever, str(home))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not run.last_checkpoint():
         assert time.monotonic() < deadline
         assert process.is_alive()
         time.sleep(0.02)
     time.sleep(random.Random(seed).uniform(0, 0.6))
     process.kill()
-    process.join(60)
+    process.join(120)
 
     assert_nothing_is_torn(run)
     step = newest(run)

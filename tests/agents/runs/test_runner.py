@@ -37,7 +37,7 @@ def test_a_run_ends_saved_and_finished(new_run: NewRun, tape: list[TapeTrainer])
     assert told[0][0].state == "running"
     assert told[0][0].step == 0
     assert told[1][1] == {"loss": 0.5}
-    assert told[-1][0] == status
+    assert told[-1] == (status, {"loss": 1 / 100})
 
 
 def test_the_score_is_the_mean_of_the_last_100_games(new_run: NewRun, tape: list[TapeTrainer]) -> None:
@@ -49,10 +49,12 @@ def test_the_score_is_the_mean_of_the_last_100_games(new_run: NewRun, tape: list
 def test_metrics_are_means_since_the_last_line(new_run: NewRun, tape: list[TapeTrainer]) -> None:
     run = new_run(steps=8)
     run_training(run, Pace(status=0, metrics=1_000, checkpoint=1_000))
-    first, last = run.read_metrics()
-    assert first["loss"] == pytest.approx(1 / 2)
-    assert last["loss"] == pytest.approx((1 / 4 + 1 / 6 + 1 / 8) / 3)
-    assert last["score"] == pytest.approx(5)
+    (line,) = run.read_metrics()
+    assert line["loss"] == pytest.approx((1 / 2 + 1 / 4 + 1 / 6 + 1 / 8) / 4)
+    assert line["score"] == pytest.approx(5)
+    run.write_config(with_steps(run, 12))
+    run_training(run)
+    assert run.read_metrics()[-1]["loss"] == pytest.approx((1 / 10 + 1 / 12) / 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
