@@ -8,6 +8,7 @@ be frozen and restored, which the vector environment cannot.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +57,9 @@ class AtariSettings:
 @lru_cache(maxsize=8)
 def rom_path(game: str) -> Path:
     """Where ale-py keeps the ROM of a game given by its plain name."""
-    path = roms.get_rom_path(game.replace("-", "_"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is said below, once
+        path = roms.get_rom_path(game.replace("-", "_"))
     if path is None:
         raise UserError(f"There is no Atari game called '{game}'. Try breakout, pong or space-invaders.")
     return path

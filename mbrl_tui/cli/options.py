@@ -8,7 +8,7 @@ import typer
 
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
-    typer.Option(help="Where networks compute; auto takes a GPU where there is one.  [default: auto]"),
+    typer.Option(help="Where networks compute; auto takes a GPU where there is one (default: auto)"),
 ]
 Sticky = Annotated[
     float | None,

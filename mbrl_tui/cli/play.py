@@ -20,22 +20,22 @@ SMALLEST = (60, 20)
 def play(
     game: Annotated[
         str | None,
-        typer.Argument(metavar="[GAME]", help="breakout, pong, space-invaders, …  [default: the agent's, or breakout]"),
+        typer.Argument(metavar="GAME", help="breakout, pong, space-invaders, … (default: the agent's, or breakout)"),
     ] = None,
     agent: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|RUN|PATH",
-            help="A shipped agent, a run, or a checkpoint's folder.  [default: the best that there is]",
+            help="A shipped agent, a run, or a checkpoint's folder (default: the best that there is)",
         ),
     ] = None,
     mode: Annotated[
         Literal["watch", "solo", "versus", "duet"] | None,
-        typer.Option(help="Watch the agent, play yourself, against it, or together with it.  [default: watch]"),
+        typer.Option(help="Watch the agent, play yourself, against it, or together with it (default: watch)"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance.  [default: another each time]"),
+        typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance (default: another each time)"),
     ] = None,
     sticky: Sticky = None,
     device: Device = None,

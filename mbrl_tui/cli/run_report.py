@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CHART_ROWS = 8
+WIDE = 96
+"""Columns from which on a table of runs is shown in full."""
+
 STATE_COLOURS = {
     "starting": "cyan",
     "running": "green",
@@ -56,29 +59,36 @@ def full_report(run: RunDirectory) -> dict[str, Any]:
     return summary(run) | {"config": asdict(run.read_config()), "metrics": run.read_metrics()}
 
 
-def overview(reports: list[dict[str, Any]]) -> Table:
-    """A table of summaries."""
+def overview(reports: list[dict[str, Any]], width: int) -> Table:
+    """A table of summaries; in a narrow terminal without what can be done without."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("run", "state", "game", "agent"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("step", "of", "score", "steps/s", "last checkpoint"):
-        table.add_column(heading, no_wrap=True, justify="right")
-    for report in reports:
-        age = report["checkpoint_age_s"]
-        table.add_row(
-            report["name"],
-            coloured(report["state"]),
-            report["game"] or "–",
-            report["agent"] or "–",
-            number(report["step"], 0),
-            number(report["steps"], 0),
-            number(report["score"]),
-            number(report["steps_per_second"] or None, 0),
-            f"{duration(age)} ago" if age is not None else "–",
-        )
+    rows = [_cells(report) for report in reports]
+    headings = [heading for heading in rows[0] if width >= WIDE or heading not in ("agent", "of")]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        # A name is there to be typed: it is shown whole, whatever else has to give way.
+        longest = max(len(row[heading]) for row in rows) if heading == "run" else None
+        left = heading in ("run", "state", "game", "agent")
+        table.add_column(heading, no_wrap=True, justify="left" if left else "right", min_width=longest)
+    for row in rows:
+        table.add_row(*(row[heading] for heading in headings))
     return table
+
+
+def _cells(report: dict[str, Any]) -> dict[str, str]:
+    age = report["checkpoint_age_s"]
+    return {
+        "run": report["name"],
+        "state": coloured(report["state"]),
+        "game": report["game"] or "–",
+        "agent": report["agent"] or "–",
+        "step": number(report["step"], 0),
+        "of": number(report["steps"], 0),
+        "score": number(report["score"]),
+        "steps/s": number(report["steps_per_second"] or None, 0),
+        "saved": f"{duration(age)} ago" if age is not None else "–",
+    }
 
 
 def coloured(state: str) -> str:
@@ -95,8 +105,9 @@ def details(run: RunDirectory, width: int) -> RenderableType:
 
     metrics = run.read_metrics()
     parts: list[RenderableType] = [facts(run)]
-    if metrics:
-        parts += ["", _numbers(metrics[-1])]
+    numbers = [own for own in map(_own_numbers, metrics) if own]
+    if numbers:
+        parts += ["", _numbers(numbers[-1])]
     scores = [(line["step"], line["score"]) for line in metrics if line.get("score") is not None]
     if len(scores) > 1:
         parts += ["", _score_chart(scores, min(width, 100))]
@@ -149,15 +160,18 @@ def _own_settings(agent: str, algorithm: dict[str, Any], settings: dict[str, Any
     return " ".join(f"{name}={value}" for name, value in own.items()) or "the algorithm's own"
 
 
-def _numbers(line: dict[str, Any]) -> Table:
-    """The last line of the metrics."""
+def _own_numbers(line: dict[str, Any]) -> dict[str, float]:
+    """What the algorithm itself told in a line of the metrics."""
+    return {name: value for name, value in line.items() if name not in ("step", "time", "score", "steps_per_second")}
+
+
+def _numbers(numbers: dict[str, float]) -> Table:
     from rich.table import Table
 
-    shown = {name: value for name, value in line.items() if name not in ("step", "time", "score", "steps_per_second")}
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
-    for name in shown:
+    for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_row(*(f"{value:.4g}" for value in shown.values()))
+    table.add_row(*(f"{value:.4g}" for value in numbers.values()))
     return table
 
 

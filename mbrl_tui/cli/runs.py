@@ -31,7 +31,8 @@ def list_runs(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(reports, indent=2))
     elif reports:
-        console().print(overview(reports))
+        out = console()
+        out.print(overview(reports, out.width))
     else:
         typer.echo(f"There are no runs in {home() / 'runs'}. Start one: mbrl train breakout --agent dqn")
 

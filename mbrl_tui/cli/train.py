@@ -16,11 +16,11 @@ DEFAULT_AGENT = "dqn"
 
 
 def train(
-    game: Annotated[str | None, typer.Argument(metavar="[GAME]", help="breakout, pong, space-invaders, …")] = None,
-    agent: Annotated[str | None, typer.Option(metavar="ALGORITHM", help="What learns.  [default: dqn]")] = None,
+    game: Annotated[str | None, typer.Argument(metavar="GAME", help="breakout, pong, space-invaders, …")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="ALGORITHM", help="What learns (default: dqn)")] = None,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Environment steps to reach in all.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance.  [default: 0]")
+        int | None, typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance (default: 0)")
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the new run.")] = None,
     device: Device = None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.style import Style
+from rich.table import Table
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from mbrl_tui.play.lookahead import DISCOUNT, MAX_HORIZON
@@ -59,11 +61,16 @@ class HelpScreen(Overlay[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "back")]
 
     def compose(self) -> ComposeResult:
+        colours = self.app.theme_variables
         page = VerticalScroll(id="page")
         page.border_title = "Help"
         page.border_subtitle = "↑/↓ scroll · ESC back"
         with page:
             for title, rows in SECTIONS.items():
-                yield Static(title, classes="heading")
-                for name, meaning in rows:
-                    yield Horizontal(Static(name, classes="name"), Static(meaning), classes="entry")
+                table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+                table.title_style = Style(color=colours["primary"], bold=True)
+                table.add_column(min_width=18, no_wrap=True, style=Style(color=colours["accent"], bold=True))
+                table.add_column()
+                for row in rows:
+                    table.add_row(*row)
+                yield Static(table)

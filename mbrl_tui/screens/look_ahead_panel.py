@@ -40,6 +40,8 @@ class LookAheadPanel(Vertical):
         self.look_ahead: LookAhead | None = None
         self._agent: AgentPlayer | None = None
         self._model = Static(id="model", markup=False)
+        self._said = ""
+        self._through = "are being imagined"
         self._strips = [RolloutStrip() for _ in (None, *action_names)]
 
     def compose(self) -> ComposeResult:
@@ -57,7 +59,8 @@ class LookAheadPanel(Vertical):
     def explain(self, reason: str) -> None:
         """Nothing to look at; say why."""
         self.forget()
-        self._model.update(reason)
+        self.border_subtitle = ""
+        self._say(reason)
 
     def forget(self) -> None:
         """Imagine no further, and show nothing of what was imagined."""
@@ -140,10 +143,18 @@ class LookAheadPanel(Vertical):
 
     def _show_model(self, look_ahead: LookAhead) -> None:
         model = look_ahead.model
-        through = f"through the {MODELS.get(model, model)}" if model else "imagining …"
+        if model is not None:
+            self._through = f"through the {MODELS.get(model, model)}"
+        self._say(f"{look_ahead.horizon} decisions {self._through}")
         returns = look_ahead.returns
-        here = returns[look_ahead.row]
         known = [value for value in returns if value is not None]
-        standing = "" if here is None else f"return {brief(here, 4)} of {look_ahead.labels[look_ahead.row]}"
-        standing += f" · best {brief(max(known), 4)}" if look_ahead.complete else f" · {len(known)} of {len(returns)}"
-        self._model.update(f"{look_ahead.horizon} decisions {through}\n{standing}")
+        here = returns[look_ahead.row]
+        standing = "" if here is None else f"return {brief(here, 4)} of {look_ahead.labels[look_ahead.row]} · "
+        progress = f"best {brief(max(known), 4)}" if look_ahead.complete else f"{len(known)} of {len(returns)} imagined"
+        self.border_subtitle = standing + progress
+
+    def _say(self, text: str) -> None:
+        # A new text may take more lines, and so moves all strips: not for every future that comes.
+        if text != self._said:
+            self._said = text
+            self._model.update(text)

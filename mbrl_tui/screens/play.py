@@ -95,6 +95,7 @@ class PlayScreen(Screen[None]):
         self._deciding = False  # a worker asks the agent for the decision at the present frame
         self._wanted: tuple[int | None] | None = None  # a step that waits for that decision: its action
 
+        self._keys_shown: tuple[bool, bool, Mode] | None = None  # on what the footer's keys depend
         self._stage = Stage(self.match.action_names)
         self._looking = self._stage.looking
 
@@ -315,7 +316,11 @@ class PlayScreen(Screen[None]):
         self._announce()
         self._arrange()
         self._show_game()
-        self.refresh_bindings()
+        # The footer is built anew for this, which takes longer than everything above.
+        keys = (self.paused, self._looking.look_ahead is not None, self.match.mode)
+        if keys != self._keys_shown:
+            self._keys_shown = keys
+            self.refresh_bindings()
 
     @property
     def _showing(self) -> Showing:

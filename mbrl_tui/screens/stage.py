@@ -32,10 +32,11 @@ class Showing:
         return (self.match.board,) if self.paused else self.match.boards
 
     def title(self, board: Board) -> str:
+        agent = self.agent_label or "the agent"
         if self.match.mode is Mode.VERSUS:
-            return self.agent_label if board.agent_holds else "You"
+            return agent if board.agent_holds else "You"
         game = self.match.game.replace("-", " ").title()
-        return f"{game} · {self.agent_label} plays" if board.agent_holds else f"{game} · you play"
+        return f"{game} · {agent} plays" if board.agent_holds else f"{game} · you play"
 
 
 class Stage:
@@ -47,6 +48,7 @@ class Stage:
         self._panels = Panels()
         self._too_small = Static(id="too-small", markup=False)
         self._notice = Static(id="notice", markup=False)
+        self._announced: str | None = None
         self._meter = Static(id="meter", markup=False)
         self._meter.add_class("-away")
 
@@ -69,6 +71,9 @@ class Stage:
 
     def announce(self, text: str, failed: bool = False) -> None:
         """Say something across the boards; nothing, if the text is empty."""
+        if text == self._announced:
+            return
+        self._announced = text
         self._notice.set_class(failed, "-failed")
         self._notice.set_class(not text, "-away")
         self._notice.update(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from functools import cache
 
 import numpy as np
 import pytest
@@ -16,9 +15,6 @@ from agents.imagination import unroll
 from agents.records import Decision, Moment, Rollout
 from mbrl_tui.play.clock import FRAME_RATE
 
-# Loading a cartridge takes a tenth of a second; a world model keeps nothing from one look ahead to the next.
-emulator_of = cache(EmulatorModel)
-
 
 class TapeAgent:
     """Implements `Agent` by a rule over emulator frames: it moves about, and expects ever more.
@@ -27,8 +23,8 @@ class TapeAgent:
     may_look: clear it, and looking ahead waits until it is set again.
     """
 
-    def __init__(self, game: str = "breakout"):
-        self.emulator = emulator_of(game)
+    def __init__(self, emulator: EmulatorModel):
+        self.emulator = emulator
         self.action_names = self.emulator.action_names
         self.tape: list[tuple] = []
         self.may_look = threading.Event()
@@ -109,9 +105,15 @@ def stand_alike(one: AtariGame, other: AtariGame) -> bool:
     )
 
 
+@pytest.fixture(scope="session")
+def emulator() -> EmulatorModel:
+    """One for all: loading it takes a tenth of a second, and it keeps nothing from one look ahead to the next."""
+    return EmulatorModel("breakout")
+
+
 @pytest.fixture
-def agent() -> TapeAgent:
-    return TapeAgent()
+def agent(emulator) -> TapeAgent:
+    return TapeAgent(emulator)
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ def test_one_line_even_where_the_name_has_several(mbrl: Mbrl) -> None:
 def shell(command: str, home: Path) -> subprocess.CompletedProcess[str]:
     line = command.replace("mbrl", f"{sys.executable} -m mbrl_tui.cli.main")
     environment = os.environ | {"MBRL_HOME": str(home)}
-    return subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_output_that_nobody_reads_or_can_be_written_nowhere(shared_tiny: Path) -> None:
@@ -278,7 +278,7 @@ def in_terminal(command: str, columns: int, rows: int) -> str:
             break
         shown += chunk
     os.close(ours)
-    assert process.wait(60) == 1
+    assert process.wait(120) == 1
     return shown.decode()
 
 

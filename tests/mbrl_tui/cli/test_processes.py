@@ -19,7 +19,7 @@ Mbrl = Callable[..., Any]
 StartMbrl = Callable[..., "subprocess.Popen[str]"]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -37,7 +37,7 @@ def test_ctrl_c_saves_and_resume_reaches_the_total(
     process = start_mbrl("train", "breakout", "--run", "mine", "--seed", "3", "--sticky", "0.25", *tiny_options)
     wait_until(lambda: trains_past("mine", 40))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     run = RunDirectory.open("mine")
     status = run.read_status()
@@ -61,7 +61,7 @@ def test_a_detached_run_outlives_its_parent_and_is_stopped_by_name(
     mbrl: Mbrl, start_mbrl: StartMbrl, home: Path, tiny_options: list[str]
 ) -> None:
     parent = start_mbrl("train", "breakout", "--detach", *tiny_options)
-    out, err = parent.communicate(timeout=60)
+    out, err = parent.communicate(timeout=120)
     assert (parent.returncode, err) == (0, "")
     assert "mbrl runs show breakout-dqn-1" in out
     assert "mbrl runs stop breakout-dqn-1" in out
