@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
 def faster_precision(device: torch.device, work: Callable[[torch.dtype], object]) -> torch.dtype:
     """bfloat16 where `work(dtype)` runs faster in it, under autocast, than in float32; measured here and now."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     seconds: dict[torch.dtype, float] = {torch.float32: math.inf, torch.bfloat16: math.inf}
     # The best of several, in turns: what else runs on the machine slows some of them down.
     for _ in range(5):

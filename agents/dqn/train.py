@@ -22,9 +22,16 @@ from agents.layers import Workers, autocast, channels_last, faster_precision, ne
 from agents.records import Transitions, Update
 from agents.replay.frames import FrameReplay
 
+SMALLEST_PART = 64
+"""Samples below which the part of a batch is not worth a gradient of its own."""
+
 
 class DQNTrainer:
-    """Plays, remembers, learns (implements `Trainer`). All that it does follows from the config and the seed."""
+    """Plays, remembers, learns (implements `Trainer`).
+
+    All that it does follows from the config, the seed, and how the machine computes: the precision that was found
+    faster when training began, which a resumed training keeps, and the number of threads.
+    """
 
     def __init__(self, config: DQNConfig, games: Games, seed: int = 0, device: torch.device | None = None):
         self.config, self.games, self.seed = config, games, seed
@@ -46,7 +53,8 @@ class DQNTrainer:
         self._samples_owed = 0.0
         # On a CPU the parts of a batch are independent work for independent threads, which beats threads that
         # meet after every layer; a GPU wants the batch whole.
-        self._workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
+        most = min(config.batch_size // SMALLEST_PART, torch.get_num_threads())
+        self._workers = Workers(max(1, most) if self.device.type == "cpu" else 1)
         blank = np.zeros((config.batch_size, games.stack, *games.frame_shape), games.frame_dtype)
         self.precision = faster_precision(
             self.device, lambda dtype: self.online(network_input(blank, self.device, dtype))
@@ -163,6 +171,7 @@ class DQNTrainer:
             "updates": self.updates,
             "samples_owed": self._samples_owed,
             "replay_added": self.replay.added,
+            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
             "random": self.random.bit_generator.state,
         }
 
@@ -191,6 +200,9 @@ class DQNTrainer:
         self.step, self.updates = counters["step"], counters["updates"]
         self._samples_owed = counters["samples_owed"]
         self.random.bit_generator.state = counters["random"]
+        device, precision = counters.get("precision", ("", ""))
+        if device == self.device.type:
+            self.precision = getattr(torch, precision)
 
 
 def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

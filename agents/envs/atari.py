@@ -25,8 +25,6 @@ from agents.interfaces import GameSteps
 from agents.records import Moment
 from agents.settings import check_range
 
-SCREEN_HEIGHT, SCREEN_WIDTH = 210, 160
-
 
 @dataclass(frozen=True)
 class AtariSettings:
@@ -49,7 +47,7 @@ class AtariSettings:
 
     def __post_init__(self) -> None:
         check_range("sticky", self.sticky, 0, 1)
-        for name, most in (("frameskip", 60), ("stack", 16), ("frame_cap", 10_000_000), ("size", SCREEN_HEIGHT)):
+        for name, most in (("frameskip", 60), ("stack", 16), ("frame_cap", 10_000_000), ("size", 250)):
             check_range(name, getattr(self, name), 1, most)
         check_range("noop_max", self.noop_max, 0, 1_000)
 
@@ -60,7 +58,8 @@ def rom_path(game: str) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it warns of is said below, once
         path = roms.get_rom_path(game.replace("-", "_"))
-    if path is None:
+    # ALE ends the whole process when it loads a ROM that it cannot play.
+    if path is None or ale_py.ALEInterface.isSupportedROM(path) is None:
         raise UserError(f"There is no Atari game called '{game}'. Try breakout, pong or space-invaders.")
     return path
 
@@ -110,6 +109,8 @@ class AtariGames:
         self.frame_dtype = np.dtype(np.uint8)
         self.stack = settings.stack
         self._fire = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
+        # ALE itself presses FIRE for one emulator frame when it begins a game; with sticky actions that may be lost.
+        self._fire_at_start = settings.fire and settings.sticky > 0
         self._needs_fire = np.zeros(num_games, bool)
         self._lives = np.zeros(num_games, np.int32)
         self._over = np.zeros(num_games, bool)
@@ -117,7 +118,7 @@ class AtariGames:
     def reset(self, seed: int) -> np.ndarray:
         observations, info = self._env.reset(seed=seed)
         self._lives = info["lives"].copy()
-        self._needs_fire[:] = False  # ALE itself presses FIRE when it begins a game
+        self._needs_fire[:] = self._fire_at_start
         self._over[:] = False
         return observations
 
@@ -128,7 +129,7 @@ class AtariGames:
         observations, rewards, terminated, truncated, info = self._env.step(taken)
         began = self._over
         life_lost = (info["lives"] < self._lives) & ~terminated & ~began
-        self._needs_fire = life_lost.copy()
+        self._needs_fire = life_lost | (began & self._fire_at_start)
         self._lives = info["lives"].copy()
         self._over = terminated | truncated
         return GameSteps(
@@ -189,7 +190,7 @@ class AtariGame:
         self.fire_action = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
         size = self.settings.size
         self._stack = np.zeros((self.settings.stack, size, size), np.uint8)
-        self._raw = np.zeros((2, SCREEN_HEIGHT, SCREEN_WIDTH), np.uint8)
+        self._raw = np.zeros((2, *self._emulator.getScreenDims()), np.uint8)
         self.score = 0.0
         self.lives = 0
         self.frame = 0
@@ -218,7 +219,7 @@ class AtariGame:
         self._push_frame()
         self.score, self.frame = 0.0, 0
         self.lives = emulator.lives()
-        self.needs_fire = self.fire_action is not None and not pressed
+        self.needs_fire = self.fire_action is not None and (not pressed or self.settings.sticky > 0)
         return self.observation
 
     def _draw_noops(self) -> int:
@@ -251,7 +252,7 @@ class AtariGame:
 
     @property
     def screen(self) -> np.ndarray:
-        """(210, 160, 3) uint8, the colours that a person sees."""
+        """(h, w, 3) uint8, the colours that a person sees; 210×160 for most games."""
         return self._emulator.getScreenRGB()
 
     @property

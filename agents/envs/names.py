@@ -10,10 +10,13 @@ CARTPOLE = ("cartpole", "cartpole-pixels")
 
 
 def atari_names() -> tuple[str, ...]:
-    """All Atari games that ale-py carries a ROM for, by their plain names."""
-    from ale_py.roms import get_all_rom_ids
+    """All Atari games that ale-py carries a ROM for and can play, by their plain names."""
+    from ale_py import ALEInterface
+    from ale_py.roms import get_all_rom_ids, get_rom_path
 
-    return tuple(sorted(rom.replace("_", "-") for rom in get_all_rom_ids()))
+    # It also carries four games for two players, at whose loading it ends the whole process.
+    playable = (rom for rom in get_all_rom_ids() if ALEInterface.isSupportedROM(get_rom_path(rom)) is not None)
+    return tuple(sorted(rom.replace("_", "-") for rom in playable))
 
 
 def resolve_game(name: str) -> str:

@@ -73,8 +73,8 @@ class FrameReplay:
         self.frames[slot] = observations[:, -1]
         self.actions[slot] = steps.actions
         self.rewards[slot] = np.sign(steps.rewards) if self.clip_rewards else steps.rewards
-        ends = np.where(steps.terminated | steps.life_lost, TERMINAL, GOES_ON)
-        ends = np.where(steps.truncated, TRUNCATED, ends)
+        ends = np.where(steps.truncated, TRUNCATED, GOES_ON)
+        ends = np.where(steps.terminated | steps.life_lost, TERMINAL, ends)
         self.ends[slot] = np.where(steps.began, SKIP, ends)
         if self.added == 0:
             self.ages[slot] = 0
@@ -85,7 +85,10 @@ class FrameReplay:
         self.added += 1
 
     def break_off(self) -> None:
-        """The games were thrown away (training was resumed): what comes next does not follow the last row."""
+        """The games were thrown away (training was resumed): what comes next does not follow the last row.
+
+        Of that row only the frame still counts; what its action led to was never stored.
+        """
         if self.added:
             self.ends[(self.added - 1) % self.rows] = SKIP
 
@@ -99,8 +102,9 @@ class FrameReplay:
         after = row.copy()
         for k in range(n_step):
             at = (row + k) % self.rows
-            returns += np.where(running, discount**k * self.rewards[at, game], 0).astype(np.float32)
             end = self.ends[at, game]
+            running &= end != SKIP  # a game that was broken off: bootstrap from its last frame
+            returns += np.where(running, discount**k * self.rewards[at, game], 0).astype(np.float32)
             discounts = np.where(running, discount ** (k + 1), discounts).astype(np.float32)
             after = np.where(running, row + k + 1, after)
             discounts = np.where(running & (end == TERMINAL), 0, discounts).astype(np.float32)
@@ -114,9 +118,10 @@ class FrameReplay:
         )
 
     def ready(self, n_step: int) -> bool:
-        """Whether there are n-step transitions to sample; of two rows, one at least is no SKIP."""
+        """Whether there are n-step transitions to sample, and more than a few draws would find them."""
         oldest, newest = self._complete(n_step)
-        return newest - oldest >= 2
+        recent = np.arange(max(oldest, newest - 64), newest) % self.rows
+        return bool((self.ends[recent] != SKIP).any())
 
     def _complete(self, n_step: int) -> tuple[int, int]:
         """The first row whose stack is whole, and the row after the last whose n-step return is."""

@@ -149,6 +149,34 @@ def test_an_unknown_game_is_told_with_near_matches() -> None:
         resolve_game("xyzzy")
 
 
+def test_games_that_would_end_the_process_are_no_games() -> None:
+    assert "combat" not in atari_names()
+    with pytest.raises(UserError, match="no Atari game called 'combat'"):
+        AtariGame("combat")
+
+
+@pytest.mark.parametrize(("name", "height"), [("pooyan", 220), ("adventure", 250), ("breakout", 210)])
+def test_screens_of_every_height(name: str, height: int) -> None:
+    game = AtariGame(name)
+    game.step(0)
+    assert game.screen.shape == (height, 160, 3)
+    assert game.observation.shape == (4, 84, 84)
+    if height != 210:
+        assert_same_game(name, AtariSettings(), 30, seed=1)
+
+
+def test_with_sticky_actions_fire_is_pressed_until_it_counts() -> None:
+    games = AtariGames("breakout", 32, AtariSettings(sticky=0.25))
+    games.reset(0)
+    assert (games.step(np.zeros(32, np.int64)).actions == 1).all()
+    assert (games.step(np.zeros(32, np.int64)).actions == 0).all()
+    lost = np.zeros(32, bool)
+    for _ in range(120):
+        lost |= games.step(np.zeros(32, np.int64)).life_lost
+    assert lost.mean() > 0.9  # the ball was in play, and nobody caught it
+    assert AtariGame("breakout", AtariSettings(sticky=0.25)).needs_fire
+
+
 def test_every_name_in_the_list_is_a_game_that_resolves_to_itself() -> None:
     assert len(atari_names()) > 60
     assert all(resolve_game(name) == name for name in atari_names())

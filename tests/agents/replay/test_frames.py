@@ -142,9 +142,22 @@ def test_breaking_off_parts_the_games_of_two_sessions() -> None:
     found = draw_all(replay)
     assert 2 not in found
     assert found[4][0] == [0, 0, 4]
+    assert draw_all(replay, n_step=2)[1][2:] == (0.0, 0.5, [0, 1, 2])  # bootstrapped from the last frame, not over it
 
 
-events = st.lists(st.tuples(st.integers(-2, 2), st.sampled_from(["", "", "", "", "life", "over", "cut"])), min_size=12)
+def test_a_replay_of_nothing_but_broken_games_is_not_ready() -> None:
+    replay, game = small(), ScriptedGame()
+    for _ in range(4):
+        game.step(replay)
+        replay.break_off()
+        game.begin()
+    assert not replay.ready(1)
+    with pytest.raises(ValueError, match="too few"):
+        replay.sample(1, 1, 0.9, np.random.default_rng(0))
+
+
+kinds = st.sampled_from(["", "", "", "", "life", "over", "cut", "break"])
+events = st.lists(st.tuples(st.integers(-2, 2), kinds), min_size=12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -155,17 +168,22 @@ def test_against_a_naive_memory(events: list[tuple[int, str]], capacity: int, n_
     for reward, end in events:
         history.append((game.observation.copy(), np.sign(reward), end))
         game.step(replay, reward, end)
+        if end == "break":
+            replay.break_off()
+            game.begin()
         if end in ("over", "cut"):
             history.append((game.observation.copy(), 0, "began"))
             game.step(replay, 0, "began")
     history.append((game.observation.copy(), 0, ""))
     expected = {}
     for t, (observation, _, kind) in enumerate(history[:-1]):
-        if kind == "began":
+        if kind in ("began", "break"):
             continue
         total, factor, k = 0.0, 1.0, 0
         while k < n_step and t + k < len(history) - 1:
             _, reward, end = history[t + k]
+            if end == "break":
+                break
             total += factor * reward
             factor *= 0.5
             k += 1
