@@ -36,17 +36,17 @@ def _dqn_trainer(config: Any, games: Games, seed: int, device: torch.device) -> 
 
 
 def _dqn_agent(
-    game: str, settings: AtariSettings, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
 ) -> Agent:
     from agents.dqn.agent import DQNAgent
     from agents.dqn.network import build_network
     from agents.envs.emulator import EmulatorModel
 
-    emulator = EmulatorModel(game, settings)
-    frame_shape = (settings.size, settings.size)
-    network = build_network(len(emulator.action_names), settings.stack, frame_shape)
+    with contextlib.closing(build_games(game, 1, settings)) as games:
+        names = games.action_names
+        network = build_network(len(names), games.stack, games.frame_shape)
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    return DQNAgent(network, emulator.action_names, emulator, device=device)
+    return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Algorithm:
 
     config: Callable[[], type[Any]]
     trainer: Callable[[Any, Games, int, torch.device], Trainer]
-    agent: Callable[[str, AtariSettings, Any, dict[str, torch.Tensor], torch.device], Agent]
+    agent: Callable[[str, AtariSettings | None, Any, dict[str, torch.Tensor], torch.device], Agent]
 
 
 ALGORITHMS = {"dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent)}
@@ -70,21 +70,38 @@ def algorithm(name: str) -> Algorithm:
     raise UserError(f"There is no algorithm called '{name}'. {hint}")
 
 
-def check_trainable(agent: str, game: str) -> None:
-    """Raise UserError where this algorithm cannot learn this game."""
+def game_settings(game: str, values: dict[str, Any]) -> AtariSettings | None:
+    """How a game is played, from the values saved of it; None for CartPole, which has no settings.
+
+    Raises UserError for values that do not fit the game.
+    """
+    from agents.envs.atari import AtariSettings
+
+    if game not in CARTPOLE:
+        return from_json(AtariSettings, values)
+    if values:
+        raise UserError(f"{game} has no settings: it cannot be given {', '.join(sorted(values))}.")
+    return None
+
+
+def build_games(game: str, num_games: int, settings: AtariSettings | None) -> Games:
+    """Many games at a time, by their plain name; settings as `game_settings` gives them."""
     if game in CARTPOLE:
-        raise UserError(f"{agent} cannot be trained on {game} yet. Try an Atari game such as breakout.")
+        from agents.envs.cartpole import CartPoleGames
+
+        return CartPoleGames(num_games, pixels=game == "cartpole-pixels")
+    from agents.envs.atari import AtariGames
+
+    return AtariGames(game, num_games, settings)
 
 
 def build_trainer(run: RunConfig) -> Trainer:
     """The trainer that a run's config describes, at step 0."""
-    from agents.envs.atari import AtariGames, AtariSettings
     from agents.layers import choose_device
 
     kind = algorithm(run.agent)
     config = from_json(kind.config(), run.algorithm)
-    check_trainable(run.agent, run.game)
-    games = AtariGames(run.game, config.num_games, from_json(AtariSettings, run.settings))
+    games = build_games(run.game, config.num_games, game_settings(run.game, run.settings))
     return kind.trainer(config, games, run.seed, choose_device(run.device))
 
 
@@ -103,6 +120,13 @@ def shipped_checkpoints() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(shipped_folder().glob("*/config.json"))}
 
 
+def check_run_name(name: str) -> None:
+    """Raise UserError where a run of this name could not be named: the name means a checkpoint or an algorithm."""
+    if name in ALGORITHMS or name in shipped_checkpoints():
+        kind = "an algorithm" if name in ALGORITHMS else "an agent that comes with the program"
+        raise UserError(f"'{name}' is the name of {kind}: give the run another, for example --run my-{name}.")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained agent on disk. label: what a person called it, or would."""
@@ -118,7 +142,7 @@ class Checkpoint:
     def identity(self) -> str:
         """Which weights these are, exactly: `breakout-dqn`, or `my-run/step-000000123456`."""
         folder = self.folder.absolute()
-        run = folder.parents[1]
+        run = folder.parent.parent
         return f"{run.name}/{folder.name}" if (run / "run.json").is_file() else folder.name
 
 
@@ -200,17 +224,16 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
     """
     import dataclasses
 
-    from agents.envs.atari import AtariSettings
     from agents.layers import choose_device
     from agents.runs.checkpoint import load_tensors
 
     try:
         kind = algorithm(checkpoint.agent)
-        settings = from_json(AtariSettings, checkpoint.settings)
+        settings = game_settings(checkpoint.game, checkpoint.settings)
         config = from_json(kind.config(), checkpoint.algorithm)
     except UserError as error:
         raise UserError(f"{checkpoint.folder / 'config.json'} cannot be used. {error}") from None
-    if sticky is not None:
+    if sticky is not None and settings is not None:
         settings = dataclasses.replace(settings, sticky=sticky)
     weights = load_tensors(checkpoint.folder / "weights.safetensors")
     try:

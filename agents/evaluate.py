@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from agents.envs.atari import AtariGames, AtariSettings
+from agents.catalogue import build_games
+from agents.envs.atari import AtariSettings
 from agents.interfaces import Agent
 from agents.settings import check_range
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of whole games; `as_json` is what scores.json holds."""
+    """Scores of whole games; `as_json` is what scores.json holds. settings: None where the game has none."""
 
     game: str
     agent: str
     checkpoint: str
     returns: tuple[float, ...]
-    settings: AtariSettings
+    settings: AtariSettings | None
     epsilon: float
     seed: int
     decisions_per_second: float
@@ -33,10 +34,10 @@ class Evaluation:
         return statistics.fmean(self.returns)
 
     def as_json(self) -> dict[str, Any]:
-        settings = asdict(self.settings)
-        protocol = {name: settings[name] for name in ("sticky", "frameskip", "noop_max")}
-        protocol |= {"epsilon": self.epsilon, "frame_cap": settings["frame_cap"], "episode": "full game"}
-        protocol |= {"fire": settings["fire"]}
+        protocol: dict[str, Any] = {"epsilon": self.epsilon, "episode": "full game"}
+        if self.settings is not None:
+            settings = asdict(self.settings)
+            protocol |= {name: settings[name] for name in ("sticky", "frameskip", "noop_max", "frame_cap", "fire")}
         return {
             "game": self.game,
             "agent": self.agent,
@@ -58,19 +59,20 @@ def play_whole_games(
     agent: Agent,
     game: str,
     episodes: int,
-    settings: AtariSettings,
+    settings: AtariSettings | None,
     epsilon: float = 0.0,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[tuple[float, ...], float]:
     """Play `episodes` games at a time, game i from seed + i; gives their returns and the decisions a second.
 
+    settings: None where the game has none (CartPole).
     epsilon: probability of a random action in place of the agent's.
     on_progress: called with the number of games over and the number of decisions made, all games together.
     """
     check_range("episodes", episodes, 1, 1_000)
     check_range("epsilon", epsilon, 0, 1)
-    games = AtariGames(game, episodes, settings)
+    games = build_games(game, episodes, settings)
     random = np.random.default_rng(seed)
     observations = games.reset(seed)
     memory = agent.begin(episodes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,9 +30,10 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Put `content` at `path` in one step: a reader, or a crash, sees the old file or the new one."""
     data = content.encode() if isinstance(content, str) else content
     with told_plainly(path):
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        # Not by tempfile, whose files only their owner can read: a run can be looked at by others.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

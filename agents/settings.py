@@ -20,18 +20,30 @@ T = TypeVar("T")
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raise UserError unless low <= value <= high (what is no number, or infinite, is outside)."""
-    if not low <= value <= high or math.isinf(value):
+    """Raise UserError unless low <= value <= high (no number, infinity, and what no float can hold are outside)."""
+    if not low <= value <= high or not _fits_float(value):
         bounds = f"from {low:,} to {high:,}" if high < math.inf else f"of at least {low:,}"
-        raise UserError(f"{name} must be a number {bounds}, not {value:,}.")
+        raise UserError(f"{name} must be a number {bounds}, not {_shortened(f'{value:,}')}.")
 
 
-def parse_assignments(kind: type[Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """`["n_step=3", "double=true"]` as values of the fields of dataclass `kind`.
+def _fits_float(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of more than some 300 digits
+        return False
 
-    Raises UserError for what is no assignment, an unknown field, or a value of the wrong type.
+
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def parse_assignments(kinds: Iterable[type[Any]], assignments: Iterable[str]) -> list[dict[str, Any]]:
+    """`["n_step=3", "double=true"]` as values of the fields of dataclasses `kinds`, for each in turn.
+
+    Raises UserError for what is no assignment, a field of none of them, or a value of the wrong type.
     """
-    types = typing.get_type_hints(kind)
+    fields = [typing.get_type_hints(kind) for kind in kinds]
+    types = {name: kind for own in fields for name, kind in own.items()}
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
@@ -42,7 +54,7 @@ def parse_assignments(kind: type[Any], assignments: Iterable[str]) -> dict[str, 
             hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(types))}."
             raise UserError(f"There is no setting called '{name}'. {hint}")
         values[name] = _parse(name, text, types[name])
-    return values
+    return [{name: value for name, value in values.items() if name in own} for own in fields]
 
 
 def _parse(name: str, text: str, kind: type[Any]) -> Any:
@@ -51,7 +63,7 @@ def _parse(name: str, text: str, kind: type[Any]) -> Any:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
     except (KeyError, ValueError):
-        raise UserError(f"{name} must be {_wanted(kind)}, not '{text}'.") from None
+        raise UserError(f"{name} must be {_wanted(kind)}, not '{_shortened(text)}'.") from None
 
 
 def _wanted(kind: type[Any]) -> str:
@@ -71,8 +83,9 @@ def from_json(kind: type[T], values: Any) -> T:
         raise UserError(f"The setting '{unknown[0]}' is unknown to this version: update mbrl.")
     for name, value in values.items():
         fits = type(value) is types[name] or (types[name] is float and type(value) is int)
-        if types[name] in (bool, int, float, str) and not fits:
-            raise UserError(f"{name} must be {_wanted(types[name])}, not {value!r}.")
+        too_large = type(value) is int and not _fits_float(value)
+        if types[name] in (bool, int, float, str) and (too_large or not fits):
+            raise UserError(f"{name} must be {_wanted(types[name])}, not {_shortened(repr(value))}.")
     try:
         return kind(**values)
     except TypeError as error:  # how a dataclass reports a field without default that is missing

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,11 @@ from agents.runs.directory import RunDirectory
 if TYPE_CHECKING:
     import torch
 
+
+class Unreadable(UserError):
+    """A file could not be read here and now (no permission, a failing disk); it may be whole all the same."""
+
+
 KEPT = 2
 """Checkpoints kept in a run: the newest, and one to fall back on."""
 
@@ -38,11 +44,17 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     from safetensors.torch import save_file
 
     with told_plainly(path):
+        path.touch()
+        mode = path.stat().st_mode  # as the user's umask has it; safetensors' own files only their owner can read
         try:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
-        except safetensors.SafetensorError as error:  # how it reports a full disk, in words only
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if not isinstance(error, safetensors.SafetensorError):
+                raise
+            # How it reports a full disk, in words only.
             raise OSError(errno.ENOSPC if "No space" in str(error) else errno.EIO, str(error)) from error
+        path.chmod(stat.S_IMODE(mode))
         descriptor = os.open(path, os.O_RDWR)
         try:
             os.fsync(descriptor)
@@ -57,7 +69,9 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     check_tensors(path)
     try:
         return load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (safetensors.SafetensorError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
@@ -66,14 +80,23 @@ def check_tensors(path: Path) -> None:
     if not path.is_file():
         raise UserError(f"There is no file {path}. Use another checkpoint.")
     try:
+        # Read here, for safetensors calls a file missing whatever keeps it from being opened.
+        with path.open("rb") as file:
+            file.read(1)
         with safetensors.safe_open(path, framework="numpy"):
             pass
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (safetensors.SafetensorError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is damaged, or is not a safetensors file ({error}). Use another checkpoint.")
+
+
+def _unreadable(path: Path, error: OSError) -> Unreadable:
+    return Unreadable(f"Cannot read {path}: {error.strerror or error}. Nothing was changed; try again.")
 
 
 def load_config(folder: Path) -> dict[str, Any]:
@@ -138,8 +161,12 @@ def _forget_old(run: RunDirectory) -> None:
         shutil.rmtree(left, ignore_errors=True)
     needed: set[str] = set()
     for folder in folders[:KEPT]:
-        with contextlib.suppress(UserError):  # a damaged checkpoint needs nothing
+        try:
             needed.update(_read_training(folder)["replay_files"])
+        except Unreadable:  # nobody can tell what it needs
+            return
+        except UserError:  # a damaged checkpoint needs nothing
+            continue
     for path in run.replay.iterdir():
         if path.name not in needed:
             with contextlib.suppress(OSError):
@@ -150,8 +177,10 @@ def _read_training(folder: Path) -> dict[str, Any]:
     path = folder / "training.json"
     try:
         training = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, IsADirectoryError, ValueError) as error:
         raise UserError(f"Cannot read {path}: {error}.") from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if not isinstance(training, dict) or not training.keys() >= {"counters", "replay_files"}:
         raise UserError(f"{path} does not describe a training.")
     return training
@@ -163,7 +192,11 @@ def restore_latest(run: RunDirectory, trainer: Trainer) -> Path | None:
     A damaged newest checkpoint is passed over for the one before it, and set aside as `damaged-step-…`. What
     belongs to no checkpoint is removed: a file of frames is known by the rows that it holds, and those of a lost
     stretch would be taken for the ones that come next. Raises UserError where all checkpoints are damaged.
+
+    What says nothing about the checkpoint (no memory, a disk that fails) is raised, and nothing is changed.
     """
+    import torch
+
     problem: Exception | None = None
     damaged: list[Path] = []
     for folder in run.checkpoint_folders():
@@ -176,7 +209,9 @@ def restore_latest(run: RunDirectory, trainer: Trainer) -> Path | None:
                 run.replay,
                 training["replay_files"],
             )
-        except (UserError, ValueError, KeyError, OSError, RuntimeError) as error:
+        except (Unreadable, torch.OutOfMemoryError):
+            raise
+        except (UserError, ValueError, KeyError, FileNotFoundError, RuntimeError) as error:
             problem = error
             damaged.append(folder)
             continue

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import errno
 import json
 import os
 import re
@@ -41,7 +42,10 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What is trained, and how; `settings` and `algorithm` are the fields of AtariSettings and the algorithm's."""
+    """What is trained, and how; `algorithm` and `settings` are the fields of its config and of AtariSettings.
+
+    CartPole has no settings: there they are empty.
+    """
 
     name: str
     game: str
@@ -90,9 +94,7 @@ class RunDirectory:
             raise UserError(f"'{config.name}' cannot name a run: use letters, digits, '.', '_' and '-'.")
         run = cls(home() / "runs" / config.name)
         if run.path.exists():
-            raise UserError(
-                f"There is a run called '{config.name}' already. Go on with it: mbrl train --resume {config.name}"
-            )
+            raise _taken(config.name)
         # Made beside its place and renamed: a full disk or a crash leaves no half a run under this name.
         draft = cls(run.path.with_name(f".new-{config.name}-{os.getpid()}"))
         with told_plainly(run.path):
@@ -102,8 +104,10 @@ class RunDirectory:
                 draft.write_config(config)
                 draft.write_status(Status("starting"))
                 os.rename(draft.path, run.path)
-            except BaseException:
+            except BaseException as error:
                 shutil.rmtree(draft.path, ignore_errors=True)
+                if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise _taken(config.name) from None  # by another process, this very moment
                 raise
         return run
 
@@ -251,6 +255,10 @@ class RunDirectory:
             except filelock.Timeout:
                 raise being_trained(self) from None
             shutil.rmtree(gone)
+
+
+def _taken(name: str) -> UserError:
+    return UserError(f"There is a run called '{name}' already. Go on with it: mbrl train --resume {name}")
 
 
 def being_trained(run: RunDirectory) -> UserError:

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 from pathlib import Path
 
 import torch
 
 from agents.errors import UserError
-from agents.files import told_plainly, write_atomically
+from agents.files import sync_folder, told_plainly, write_atomically
 from agents.runs.checkpoint import load_config, load_tensors, save_tensors
+
+FILES = ("weights.safetensors", "config.json")
+"""The last one last: without it, a folder is no checkpoint."""
 
 
 def export_checkpoint(source: Path, target: Path, half: bool = True) -> int:
     """Write config.json and weights.safetensors of the checkpoint at `source` into the folder `target`.
 
     half: weights as float16, at half the size; they are turned back into float32 when loaded.
-    Gives the bytes written. Raises UserError where `target` holds a checkpoint already or cannot be written.
+    Gives the bytes written. Raises UserError where `target` holds a file of that name or cannot be written;
+    it then holds what it held.
     """
     config, weights = load_config(source), load_tensors(source / "weights.safetensors")
-    if (target / "weights.safetensors").exists():
-        raise UserError(f"{target} holds a checkpoint already. Choose another folder, or remove that one first.")
+    for name in FILES:
+        if os.path.lexists(target / name):
+            raise UserError(f"{target} holds a {name} already. Choose another folder, or remove that file first.")
     if half:
         weights = {name: _half(name, tensor) for name, tensor in weights.items()}
     with told_plainly(target):
+        made = not target.exists()
         target.mkdir(parents=True, exist_ok=True)
-    save_tensors(target / "weights.safetensors", weights)
-    write_atomically(target / "config.json", json.dumps(config, indent=2) + "\n")
-    return sum(path.stat().st_size for path in target.iterdir())
+        draft = target / f".export-{os.getpid()}"  # inside, not beside: `target` may be a disk of its own
+        try:
+            draft.mkdir()
+            save_tensors(draft / "weights.safetensors", weights)
+            write_atomically(draft / "config.json", json.dumps(config, indent=2) + "\n")
+            for name in FILES:
+                os.rename(draft / name, target / name)
+            draft.rmdir()
+        except BaseException:
+            for path in (target / name for name in FILES):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(draft, ignore_errors=True)
+            if made:
+                with contextlib.suppress(OSError):
+                    target.rmdir()
+            raise
+        sync_folder(target)
+        return sum((target / name).stat().st_size for name in FILES)
 
 
 def _half(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import filelock
 
 from agents.catalogue import build_trainer
 from agents.errors import UserError
+from agents.files import told_plainly
 from agents.interfaces import Trainer
 from agents.records import Update
 from agents.runs.checkpoint import restore_latest, save_checkpoint
@@ -49,14 +50,16 @@ def run_training(
     Raises UserError where the run is being trained already, or what it needs cannot be had; its status then
     says `failed`, and the last checkpoint stands.
     """
-    try:
-        with run.lock():
-            run.forget_stop()
-            with _stop_signals() as stopped:
-                session = _Session(run, pace or Pace(), on_status or (lambda status, metrics: None))
-                return session.train(lambda: stopped.is_set() or run.asked_to_stop())
-    except filelock.Timeout:
-        raise being_trained(run) from None
+    with told_plainly(run.path):
+        try:
+            held = run.lock().acquire()
+        except filelock.Timeout:
+            raise being_trained(run) from None
+    with held:
+        run.forget_stop()
+        with _stop_signals() as stopped:
+            session = _Session(run, pace or Pace(), on_status or (lambda status, metrics: None))
+            return session.train(lambda: stopped.is_set() or run.asked_to_stop())
 
 
 @contextlib.contextmanager

@@ -74,18 +74,18 @@ def _play(
 ) -> Evaluation:
     from dataclasses import replace
 
-    from agents.catalogue import find_checkpoint, load_agent
+    from agents.catalogue import find_checkpoint, game_settings, load_agent
     from agents.envs.names import resolve_game
 
     checkpoint = find_checkpoint(agent, resolve_game(game))
 
-    from agents.envs.atari import AtariSettings
     from agents.evaluate import Evaluation, play_whole_games
-    from agents.settings import from_json
 
     player = load_agent(checkpoint, device, sticky)
-    settings = from_json(AtariSettings, checkpoint.settings)
+    settings = game_settings(checkpoint.game, checkpoint.settings)
     if sticky is not None:
+        if settings is None:
+            raise UserError(f"{checkpoint.game} has no sticky actions: leave out --sticky.")
         settings = replace(settings, sticky=sticky)
     returns, speed = play_whole_games(player, checkpoint.game, episodes, settings, epsilon, seed, on_progress)
     return Evaluation(
@@ -129,11 +129,18 @@ def _print(result: Evaluation) -> None:
         table.add_column(name, justify="right")
     table.add_row(*(number(scores[name]) for name in names))
     out.print(table)
-    fire = "pressed" if protocol["fire"] else "not pressed"
+    words = [f"ε {protocol['epsilon']:g}"]
+    if result.settings is not None:
+        fire = "pressed" if protocol["fire"] else "not pressed"
+        words = [
+            f"sticky {protocol['sticky']:g}",
+            *words,
+            f"frameskip {protocol['frameskip']}",
+            f"at most {protocol['noop_max']} idle frames at the start",
+            f"FIRE {fire} for the agent",
+        ]
     out.print(
-        f"sticky {protocol['sticky']:g}, ε {protocol['epsilon']:g}, frameskip {protocol['frameskip']}, "
-        f"at most {protocol['noop_max']} idle frames at the start, FIRE {fire} for the agent, "
-        f"seed {result.seed}; {number(result.decisions_per_second, 0)} decisions/s",
+        f"{', '.join(words)}, seed {result.seed}; {number(result.decisions_per_second, 0)} decisions/s",
         style="dim",
         soft_wrap=True,
     )

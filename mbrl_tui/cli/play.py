@@ -85,8 +85,9 @@ def _check_terminal() -> None:
     import os
     import sys
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError("mbrl play needs a terminal: its input and output cannot be a file or a pipe.")
+    # Textual draws on standard error.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise UserError("mbrl play needs a terminal: its input, output and errors cannot be a file or a pipe.")
     columns, rows = os.get_terminal_size(sys.stdout.fileno())
     # Some terminals do not tell their size; theirs is given as 0.
     if 0 < columns < SMALLEST[0] or 0 < rows < SMALLEST[1]:

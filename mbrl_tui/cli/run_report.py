@@ -149,8 +149,9 @@ def facts(run: RunDirectory) -> Table:
 def _own_settings(agent: str, algorithm: dict[str, Any], settings: dict[str, Any]) -> str:
     """Where this run differs from the algorithm's defaults."""
     from agents.catalogue import algorithm as find_algorithm
+    from agents.envs.atari import AtariSettings
 
-    standard = {"sticky": 0.0, "fire": True}
+    standard = asdict(AtariSettings())
     try:
         standard |= asdict(find_algorithm(agent).config()())
     except UserError:  # an algorithm that this version does not know

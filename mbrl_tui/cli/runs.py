@@ -70,14 +70,15 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the agent goes; made if it is not there.")],
     full: Annotated[bool, typer.Option("--full", help="Weights in full precision, at twice the size.")] = False,
 ) -> None:
-    """Copy a run's agent into a folder, to keep or to send. Play it: mbrl play --agent FOLDER"""
+    """Copy a run's agent into a folder, to keep or to send. Watch it: mbrl play --agent FOLDER"""
     from agents.catalogue import find_checkpoint
     from agents.runs.directory import RunDirectory
     from agents.runs.export import export_checkpoint
+    from mbrl_tui.cli.wording import how_to_see
 
-    run = RunDirectory.open(name)
-    size = export_checkpoint(find_checkpoint(str(run.path)).folder, folder, half=not full)
-    typer.echo(f"Wrote {size / 1e6:.1f} MB to {folder}. Play it: mbrl play --agent {folder}")
+    checkpoint = find_checkpoint(str(RunDirectory.open(name).path))
+    size = export_checkpoint(checkpoint.folder, folder, half=not full)
+    typer.echo(f"Wrote {size / 1e6:.1f} MB to {folder}. {how_to_see(checkpoint.game, folder)}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 
 from agents.errors import UserError
 from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
+from mbrl_tui.cli.wording import how_to_see
 
 if TYPE_CHECKING:
     from agents.runs.directory import RunConfig, RunDirectory, Status
@@ -26,11 +27,13 @@ def train(
     device: Device = None,
     sticky: Sticky = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting of the algorithm; repeatable.")
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting, see --settings; repeatable.")
     ] = None,
     resume: Annotated[str | None, typer.Option(metavar="NAME", help="Go on with this run.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background, without this terminal.")] = False,
-    settings: Annotated[bool, typer.Option("--settings", help="List the algorithm's settings and exit.")] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List the algorithm's settings and the game's, and exit.")
+    ] = False,
 ) -> None:
     """Train an agent; Ctrl-C saves and stops.
 
@@ -44,10 +47,12 @@ def train(
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
+        from agents.catalogue import check_run_name
         from agents.runs.directory import RunConfig, RunDirectory
 
         played = _trainable(game, kind)
-        algorithm = _algorithm(kind, steps, assignments or [])
+        algorithm, played_with = _settings(kind, played, steps, sticky, assignments or [])
+        check_run_name(run or "")
         config = RunConfig(
             name=RunDirectory.free_name(played, kind) if run is None else run,
             game=played,
@@ -55,7 +60,7 @@ def train(
             seed=seed or 0,
             steps=algorithm["steps"],
             device=device or "auto",
-            settings=_game_settings(sticky or 0.0),
+            settings=played_with,
             algorithm=algorithm,
         )
         _check_device(config.device)
@@ -66,39 +71,49 @@ def train(
 
 
 def _trainable(game: str | None, agent: str) -> str:
-    from agents.catalogue import algorithm, check_trainable
+    from agents.catalogue import algorithm
     from agents.envs.names import resolve_game
 
     if game is None:
         raise UserError(f"Say which game: mbrl train breakout --agent {agent}")
     played = resolve_game(game)
     algorithm(agent)
-    check_trainable(agent, played)
     return played
 
 
-def _algorithm(agent: str, steps: int | None, assignments: list[str]) -> dict[str, Any]:
-    """The algorithm's settings, its own but for what was given."""
+def _settings(
+    agent: str, game: str, steps: int | None, sticky: float | None, assignments: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the algorithm and of the game (none for CartPole): their own but for what was given."""
     from dataclasses import asdict
 
     from agents.catalogue import algorithm
+    from agents.envs.names import CARTPOLE
     from agents.settings import parse_assignments
 
     kind = algorithm(agent).config()
-    values = parse_assignments(kind, assignments)
-    if steps is not None:
-        if "steps" in values:
-            raise UserError("The steps are given twice: leave out --set steps, or --steps.")
-        values["steps"] = steps
-    return asdict(kind(**values))
-
-
-def _game_settings(sticky: float) -> dict[str, Any]:
-    from dataclasses import asdict
+    if game in CARTPOLE:
+        if sticky is not None:
+            raise UserError(f"{game} has no sticky actions: leave out --sticky.")
+        (values,) = parse_assignments([kind], assignments)
+        return asdict(kind(**_once(values, "steps", steps))), {}
 
     from agents.envs.atari import AtariSettings
 
-    return asdict(AtariSettings(sticky=sticky))
+    values, game_values = parse_assignments([kind, AtariSettings], assignments)
+    settings = AtariSettings(**_once(game_values, "sticky", sticky))
+    if settings.size != AtariSettings.size:
+        raise UserError(f"size must be {AtariSettings.size}: the network reads frames of this size only.")
+    return asdict(kind(**_once(values, "steps", steps))), asdict(settings)
+
+
+def _once(values: dict[str, Any], name: str, given: float | None) -> dict[str, Any]:
+    """`values` with what an option of its own gave."""
+    if given is None:
+        return values
+    if name in values:
+        raise UserError(f"{name} is given twice: leave out --set {name}, or --{name}.")
+    return values | {name: given}
 
 
 def _check_device(name: str) -> None:
@@ -113,15 +128,20 @@ def _list_settings(agent: str) -> None:
     from rich.table import Table
 
     from agents.catalogue import algorithm
+    from agents.envs.atari import AtariSettings
     from agents.settings import describe
     from mbrl_tui.cli.output import console
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("setting", "type", "default", ""):
-        table.add_column(heading, no_wrap=bool(heading))
-    for setting in describe(algorithm(agent).config()):
-        table.add_row(setting.name, setting.type, setting.default, setting.text)
-    console().print(table)
+    blocks = {f"setting of {agent}": algorithm(agent).config(), "setting of an Atari game": AtariSettings}
+    for number, (title, kind) in enumerate(blocks.items()):
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+        for heading in (title, "type", "default", ""):
+            table.add_column(heading, no_wrap=bool(heading))
+        for setting in describe(kind):
+            table.add_row(setting.name, setting.type, setting.default, setting.text)
+        if number:
+            console().print()
+        console().print(table)
 
 
 # -- an old run ---------------------------------------------------------------------------------------------
@@ -202,5 +222,5 @@ def _train_here(run: RunDirectory) -> None:
 
 def _farewell(config: RunConfig, status: Status) -> str:
     if status.state == "finished":
-        return f"Finished at step {status.step:,}. Watch it: mbrl play {config.game} --agent {config.name}"
+        return f"Finished at step {status.step:,}. {how_to_see(config.game, config.name)}"
     return f"Saved and stopped at step {status.step:,}. Go on: mbrl train --resume {config.name}"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def number(value: float | None, digits: int = 1) -> str:
     """`12,345.7`; a dash for what is not known."""
     return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def how_to_see(game: str, agent: str | Path) -> str:
+    """The command that shows what an agent has learnt, and what it does."""
+    from agents.envs.names import CARTPOLE
+
+    if game in CARTPOLE:  # which cannot be drawn in a terminal
+        return f"Score it: mbrl evaluate {game} --agent {agent}"
+    return f"Watch it: mbrl play {game} --agent {agent}"
 
 
 def duration(seconds: float | None) -> str:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from textual.geometry import Region
 
-from agents.envs.atari import SCREEN_HEIGHT, SCREEN_WIDTH
 from mbrl_tui.terminal.cells import fit
 
 SMALLEST = (60, 20)
 """Columns and rows of a terminal below which nothing sensible fits."""
 NARROW = 100
 """Columns below which the panels are as slim as they can be."""
+SCREEN = (210, 160)
+"""Height and width of most games' pictures; a taller one is fitted into the same room."""
 BORDER = 2
 CAPTION = 1
 FACTS_WIDE = 24
@@ -55,7 +56,7 @@ def arrange(columns: int, rows: int, aspect: float, boards: int, actions: int, p
 def _alone(columns: int, rows: int, aspect: float, bars: int) -> Arrangement:
     """One board, with a column of panels beside it."""
     least = 26 if columns < NARROW else 40
-    wide, _ = fit(SCREEN_HEIGHT, SCREEN_WIDTH, columns - least - BORDER, rows - BORDER, aspect)
+    wide, _ = fit(*SCREEN, columns - least - BORDER, rows - BORDER, aspect)
     side = min(columns - wide - BORDER, WIDEST_SIDE)
     left = columns - side
     bars = min(bars, rows // 2)
@@ -77,7 +78,7 @@ def _side_by_side(columns: int, rows: int, aspect: float, boards: int, bars: int
     if rows - below < below:
         below = 0
     wide = columns // boards
-    _, high = fit(SCREEN_HEIGHT, SCREEN_WIDTH, wide - BORDER, rows - BORDER - below, aspect)
+    _, high = fit(*SCREEN, wide - BORDER, rows - BORDER - below, aspect)
     high = high + BORDER if below else rows
     pictures = tuple(Region(board * wide, 0, wide, high) for board in range(boards))
     if not below:
@@ -96,7 +97,7 @@ def _paused(columns: int, rows: int, aspect: float, bars: int) -> Arrangement:
     left = columns // 3 if columns < NARROW else columns * 2 // 5
     bars = min(bars, rows // 3)
     room = max(1, rows - BORDER - CAPTION - bars)
-    _, high = fit(SCREEN_HEIGHT, SCREEN_WIDTH, left - BORDER, room, aspect)
+    _, high = fit(*SCREEN, left - BORDER, room, aspect)
     high += BORDER + CAPTION
     facts = FACTS_WIDE if columns >= NARROW else 0
     return Arrangement(

@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from agents.errors import UserError
 from agents.files import write_atomically
+from agents.runs.checkpoint import save_tensors
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -52,3 +54,15 @@ def test_even_ctrl_c_leaves_nothing_half_done(tmp_path: Path, monkeypatch: pytes
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Cannot write .*No such file or directory"):
         write_atomically(tmp_path / "no" / "file", "new")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_file_can_be_read_by_those_whom_the_umask_lets(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "file", "new")
+        save_tensors(tmp_path / "tensors", {"x": torch.zeros(1)})
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"file": mode, "tensors": mode}

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.dqn.config import DQNConfig
+from agents.envs.atari import AtariSettings
 from agents.errors import UserError
 from agents.settings import check_range, describe, from_json, parse_assignments
 
@@ -36,7 +37,7 @@ samples = st.builds(Sample, st.integers(0), st.floats(allow_nan=False, allow_inf
 @given(samples)
 def test_what_is_written_is_read_again(sample: Sample) -> None:
     written = [f"{field.name}={getattr(sample, field.name)}" for field in fields(sample)]
-    assert parse_assignments(Sample, written) == asdict(sample)
+    assert parse_assignments([Sample], written) == [asdict(sample)]
     assert from_json(Sample, json.loads(json.dumps(asdict(sample)))) == sample
 
 
@@ -54,13 +55,13 @@ def test_what_is_written_is_read_again(sample: Sample) -> None:
     ],
 )
 def test_several_ways_to_say_it(text: str, values: dict[str, Any]) -> None:
-    parsed = parse_assignments(Sample, [text])
+    (parsed,) = parse_assignments([Sample], [text])
     assert parsed == values
     assert {name: type(value) for name, value in parsed.items()} == {name: type(v) for name, v in values.items()}
 
 
 def test_the_last_word_counts() -> None:
-    assert parse_assignments(Sample, ["count=1", "rate=2", "count=3"]) == {"count": 3, "rate": 2.0}
+    assert parse_assignments([Sample], ["count=1", "rate=2", "count=3"]) == [{"count": 3, "rate": 2.0}]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_the_last_word_counts() -> None:
 )
 def test_what_cannot_be_understood_is_told(text: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        parse_assignments(Sample, [text])
+        parse_assignments([Sample], [text])
     assert words in str(caught.value)
 
 
@@ -87,7 +88,7 @@ def test_what_cannot_be_understood_is_told(text: str, words: str) -> None:
 def test_nothing_that_is_typed_breaks_it(name: str, text: str) -> None:
     for field in (name, *(field.name for field in fields(DQNConfig))):
         try:
-            values = parse_assignments(DQNConfig, [f"{field}={text}"])
+            (values,) = parse_assignments([DQNConfig], [f"{field}={text}"])
             DQNConfig(**values)
         except UserError:
             pass
@@ -105,9 +106,32 @@ def test_a_range_without_an_end_ends_before_infinity() -> None:
         check_range("steps", float("inf"), 1)
 
 
+HUGE = 10**400
+
+
+def test_a_number_that_no_float_can_hold_is_out_of_every_range() -> None:
+    with pytest.raises(UserError, match=r"^steps must be a number of at least 1, not 10,000,.*…\.$"):
+        check_range("steps", HUGE, 1)
+    (values,) = parse_assignments([Sample], [f"count={HUGE}"])
+    with pytest.raises(UserError, match="count must be"):
+        Sample(**values)
+
+
+def test_a_field_belongs_to_the_kind_that_has_it() -> None:
+    @dataclass(frozen=True)
+    class Other:
+        volume: int = 0
+
+    assert parse_assignments([Sample, Other], ["volume=2", "count=1"]) == [{"count": 1}, {"volume": 2}]
+    with pytest.raises(UserError, match=r"Did you mean volume\?"):
+        parse_assignments([Sample, Other], ["volme=2"])
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({"count": HUGE}, "count must be a whole number, not 1000"),
+        ({"count": 1, "rate": HUGE}, "rate must be a number, not 1000"),
         ([], "must be an object"),
         (None, "must be an object"),
         ({}, "missing"),
@@ -138,5 +162,6 @@ def test_settings_are_described_in_their_own_words() -> None:
     assert (described["loud"].text, described["loud"].default) == ("Whether.", "false")
 
 
-def test_every_setting_of_dqn_has_words() -> None:
-    assert all(setting.text and setting.default for setting in describe(DQNConfig))
+@pytest.mark.parametrize("kind", [DQNConfig, AtariSettings])
+def test_every_setting_has_words(kind: type[Any]) -> None:
+    assert all(setting.text and setting.default for setting in describe(kind))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,6 +130,42 @@ def test_where_all_are_damaged_nothing_is_touched(new_run: NewRun) -> None:
         (folder / "weights.safetensors").write_bytes(b"")
     before = names(run.checkpoints), names(run.replay)
     with pytest.raises(UserError, match="No checkpoint of mine can be read"):
+        restore_latest(run, TapeTrainer())
+    assert (names(run.checkpoints), names(run.replay)) == before
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no memory"), OSError(errno.EIO, "I/O"), MemoryError()])
+def test_a_restore_that_fails_for_another_reason_blames_no_checkpoint(new_run: NewRun, error: Exception) -> None:
+    run = new_run()
+    saved(run, 40, 80)
+    before = names(run.checkpoints), names(run.replay)
+    trainer = TapeTrainer()
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    trainer.restore = fail  # type: ignore[method-assign]
+    with pytest.raises(type(error)):
+        restore_latest(run, trainer)
+    assert (names(run.checkpoints), names(run.replay)) == before
+
+
+@pytest.mark.parametrize("file", ["training.json", "weights.safetensors"])
+def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    run = new_run()
+    saved(run, 40, 80)
+    before = names(run.checkpoints), names(run.replay)
+    open_ = Path.open
+
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == file:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open_(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=f"Cannot read .*{file}: Too many open files"):
         restore_latest(run, TapeTrainer())
     assert (names(run.checkpoints), names(run.replay)) == before
 

@@ -55,6 +55,18 @@ def test_a_name_is_taken_once(new_run: NewRun) -> None:
     assert RunDirectory.free_name("breakout", "dqn") == "breakout-dqn-2"
 
 
+def test_of_two_who_take_a_name_at_once_one_is_told(
+    new_run: NewRun, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("mine", steps=7)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda path: False)  # as it was a moment ago
+        with pytest.raises(UserError, match=r"already.*--resume mine"):
+            new_run("mine", steps=9)
+    assert run.read_config().steps == 7
+    assert [path.name for path in (home / "runs").iterdir()] == ["mine"]
+
+
 def test_a_run_that_is_not_there_is_told_with_those_that_are(new_run: NewRun) -> None:
     with pytest.raises(UserError, match="mbrl train"):
         RunDirectory.open("mien")

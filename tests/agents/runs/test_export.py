@@ -1,6 +1,8 @@
 """Exported agents are small, load by themselves, and play as they did."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,34 @@ def test_nothing_is_overwritten(source: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="already"):
         export_checkpoint(source, tmp_path / "mine", half=False)
     assert (tmp_path / "mine" / "weights.safetensors").read_bytes() == before
+
+
+def test_a_folder_keeps_what_else_it_holds(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "mine"
+    target.mkdir()
+    (target / "notes").write_bytes(bytes(10**6))
+    with monkeypatch.context() as patch:
+        rename = os.rename
+
+        def fail(path: Path, to: Path) -> None:
+            if to.name == "config.json":
+                raise OSError(errno.EIO, "Input/output error")
+            rename(path, to)
+
+        patch.setattr(os, "rename", fail)
+        with pytest.raises(UserError, match="Cannot write"):
+            export_checkpoint(source, target)
+    assert [path.name for path in target.iterdir()] == ["notes"]
+    assert export_checkpoint(source, target) == pytest.approx(3.4e6, rel=0.05)
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "notes", "weights.safetensors"]
+
+
+def test_a_config_of_something_else_is_not_overwritten(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"config\.json already"):
+        export_checkpoint(source, tmp_path)
+    assert (tmp_path / "config.json").read_text() == "{}"
+    assert not (tmp_path / "weights.safetensors").exists()
 
 
 def test_weights_that_do_not_fit_in_half_precision_are_refused(source: Path, tmp_path: Path) -> None:

@@ -143,6 +143,14 @@ def test_two_trainers_of_one_run_are_refused(new_run: NewRun, tape: list[TapeTra
     assert run.read_status().state == "starting"
 
 
+def test_a_folder_in_which_nothing_can_be_locked_is_told(new_run: NewRun, tape: list[TapeTrainer]) -> None:
+    run = new_run()
+    (run.path / "lock").mkdir()
+    with pytest.raises(UserError, match=r"Cannot write .*mine: "):
+        run_training(run)
+    assert tape == []
+
+
 def test_looking_at_a_run_does_not_keep_its_trainer_out(new_run: NewRun, tape: list[TapeTrainer]) -> None:
     run = new_run(steps=20)
     look = filelock.FileLock(run.path / "lock", thread_local=False)

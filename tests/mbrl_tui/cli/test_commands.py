@@ -55,6 +55,35 @@ def test_the_settings_are_listed_with_their_words(mbrl: Mbrl) -> None:
     line = next(line for line in out.splitlines() if line.startswith("replay_capacity"))
     assert line.split()[1:3] == ["int", "1_000_000"]
     assert "the oldest overwritten" in line
+    fire = next(line for line in out.splitlines() if line.startswith("fire"))
+    assert fire.split()[1:3] == ["bool", "true"]
+
+
+@pytest.mark.parametrize("game", ["cartpole", "cartpole-pixels"])
+def test_cartpole_is_trained_and_scored(mbrl: Mbrl, tiny_options: list[str], tmp_path: Path, game: str) -> None:
+    trained = mbrl("train", game, "--run", "pole", "--steps", "60", *tiny_options)
+    assert (trained.code, trained.err) == (0, "")
+    assert trained.out.splitlines()[-1] == f"Finished at step 60. Score it: mbrl evaluate {game} --agent pole"
+    assert mbrl("train", "--resume", "pole", "--steps", "80").code == 0
+    line = ["evaluate", game, "--agent", "pole", "--episodes", "2", "--epsilon", "0.5"]
+    scores = json.loads(mbrl(*line, "--json").out)
+    assert scores["protocol"] == {"epsilon": 0.5, "episode": "full game"}
+    assert all(8 <= score <= 500 for score in scores["returns"])
+    assert f"on {game}, 2 whole games" in mbrl(*line).out
+    assert "no sticky actions" in mbrl(*line, "--sticky", "0.25").err
+    assert "for training only" in mbrl("play", "--agent", "pole").err
+    assert game in mbrl("runs", "show", "pole").out
+    exported = mbrl("runs", "export", "pole", str(tmp_path / "mine"))
+    assert f"mbrl evaluate {game} --agent {tmp_path / 'mine'}" in exported.out
+
+
+def test_a_games_settings_can_be_given(mbrl: Mbrl, home: Path, tiny_options: list[str]) -> None:
+    given = ["--set", "fire=false", "--set", "noop_max=5", "--sticky", "0.25"]
+    assert mbrl("train", "breakout", "--run", "mine", "--steps", "60", *given, *tiny_options).code == 0
+    settings = RunDirectory.open("mine").read_config().settings
+    assert (settings["fire"], settings["noop_max"], settings["sticky"]) == (False, 5, 0.25)
+    shown = mbrl("runs", "show", "mine").out
+    assert all(words in shown for words in ("fire=False", "noop_max=5", "sticky=0.25"))
 
 
 def test_runs_are_listed(mbrl: Mbrl, shared_tiny: Path) -> None:
@@ -194,6 +223,12 @@ def test_agents_are_listed(mbrl: Mbrl, shared_tiny: Path, tmp_path: Path, monkey
     assert catalogue.find_checkpoint("dqn", "breakout").folder == shipped / "breakout-dqn"
     assert catalogue.find_checkpoint("tiny").game == "breakout"
     assert catalogue.best_checkpoint("pong") is None
+
+
+def test_a_checkpoint_of_a_folder_at_the_root_has_a_name() -> None:
+    from agents.catalogue import Checkpoint
+
+    assert Checkpoint(Path("/mine"), "mine", "breakout", "dqn", {}, {}).identity == "mine"
 
 
 def test_a_folder_beside_does_not_hide_a_run(

@@ -38,7 +38,14 @@ MISTAKES = [
     ("play spaceinvader", 1, "space-invaders"),
     ("evaluate pongg --agent tiny", 1, "Did you mean pong"),
     ("play cartpole", 1, "cannot be played in the terminal"),
-    ("train cartpole", 1, "cannot be trained on cartpole"),
+    ("train cartpole --sticky 0.25", 1, "cartpole has no sticky actions"),
+    ("train cartpole --set fire=false", 1, "no setting called 'fire'"),
+    ("train breakout --set fier=false", 1, "Did you mean fire"),
+    ("train breakout --set frame_cap=0", 1, "frame_cap must be"),
+    ("train breakout --set size=64", 1, "size must be 84"),
+    ("train breakout --set sticky=0.1 --sticky 0.1", 1, "sticky is given twice"),
+    (f"train breakout --set replay_capacity=1{'0' * 400}", 1, "replay_capacity must be a number"),
+    (f"train breakout --set steps=1{'0' * 400}", 1, "steps must be a number"),
     # numbers
     ("train breakout --steps 0", 2, "--steps"),
     ("train breakout --steps -5", 2, "--steps"),
@@ -78,6 +85,7 @@ MISTAKES = [
     ("train breakout --run a/b", 1, "cannot name a run"),
     ("train breakout --run=", 1, "cannot name a run"),
     (f"train breakout --run {LONG}", 1, "cannot name a run"),
+    ("train breakout --run dqn", 1, "'dqn' is the name of an algorithm"),
     ("train --resume tyni", 1, "tiny"),
     ("train --resume=", 1, NO_RUN),
     ("train --resume ..", 1, NO_RUN),
@@ -134,6 +142,31 @@ def test_a_mistake_is_told_in_one_line(
     before = contents(home), contents(tmp_path)
     assert_one_line(mbrl(*line.replace("{tmp}", str(tmp_path)).split()), code, words)
     assert (contents(home), contents(tmp_path)) == before
+
+
+def test_a_run_cannot_hide_behind_a_shipped_agent(
+    mbrl: Mbrl, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agents import catalogue
+
+    monkeypatch.setattr(catalogue, "shipped_checkpoints", lambda: {"breakout-dqn": tmp_path})
+    assert_one_line(mbrl("train", "breakout", "--run", "breakout-dqn"), 1, "--run my-breakout-dqn")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("file", ["stdin", "stdout", "stderr"])
+def test_each_stream_must_be_a_terminal_to_play(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    from agents.errors import UserError
+    from mbrl_tui.cli import play
+
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *arguments: (100, 40))
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
+    play._check_terminal()
+    monkeypatch.setattr(getattr(sys, file), "isatty", lambda: False, raising=False)
+    with pytest.raises(UserError, match="needs a terminal"):
+        play._check_terminal()
 
 
 def test_a_device_that_is_not_there_leaves_no_run(mbrl: Mbrl, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
