@@ -75,13 +75,13 @@ def play_whole_games(
     games = build_games(game, episodes, settings)
     random = np.random.default_rng(seed)
     observations = games.reset(seed)
-    memory = agent.begin(episodes)
+    memory, taken, began = agent.begin(episodes), np.zeros(episodes, np.int64), np.ones(episodes, bool)
     returns, playing, decisions = np.zeros(episodes), np.ones(episodes, bool), 0
     begin = time.perf_counter()
     while playing.any():
-        probabilities, memory = agent.act_batch(observations, memory)
-        steps = games.step(draw(probabilities, epsilon, random))
-        observations = steps.observations
+        memory = agent.observe(memory, observations, taken, began)
+        steps = games.step(draw(agent.act_batch(observations, memory), epsilon, random))
+        observations, taken, began = steps.observations, steps.actions, steps.began
         returns += np.where(playing, steps.rewards, 0)
         decisions += int(playing.sum())
         playing &= ~(steps.terminated | steps.truncated)

@@ -16,22 +16,31 @@ if TYPE_CHECKING:
 
 
 class Agent(Protocol):
-    """Decides, and looks ahead. Agents are not thread-safe: one thread at a time."""
+    """Decides, and looks ahead. One thread at a time; but `begin` and `observe` only compute, in any thread."""
 
     @property
     def action_names(self) -> tuple[str, ...]: ...
 
     def act(self, moment: Moment) -> Decision:
-        """The agent's own choice at this moment; pure: the moment's memory is read, never changed."""
+        """The agent's own choice at this moment, whose memory has seen its observation; changes nothing."""
         ...
 
     def begin(self, rows: int) -> Any:
-        """The memory of an agent that has seen nothing yet, for `rows` games."""
+        """The memory of an agent that has seen nothing yet, for `rows` games; None for agents that have none."""
         ...
 
-    def act_batch(self, observations: np.ndarray, memory: Any) -> tuple[np.ndarray, Any]:
-        """The policy in many games at a time: observations (N, stack, *frame) and what `begin` or the last call
-        gave as memory. Gives probabilities (N, A) float32 and the memory to pass next time.
+    def observe(self, memory: Any, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> Any:
+        """What the agent remembers once it has seen `observations` (N, stack, *frame); `memory` stays as it was.
+
+        actions: (N,) int64, as really taken before these observations.
+        began:   (N,) bool, rows in which a game begins: what was before counts for nothing there.
+        """
+        ...
+
+    def act_batch(self, observations: np.ndarray, memory: Any) -> np.ndarray:
+        """The policy in many games at a time: probabilities (N, A) float32.
+
+        observations: (N, stack, *frame), which `memory` has seen already.
         """
         ...
 

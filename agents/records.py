@@ -17,7 +17,7 @@ class Moment:
     screen:      (h, w, 3) uint8, what a person sees.
     needs_fire:  the game waits for FIRE (a life has begun and the ball is not yet in play).
     snapshot:    the emulator's state (`agents.envs.atari.Snapshot`), or None where there is none.
-    memory:      the agent's recurrent state, or None for agents that have none.
+    memory:      what the agent remembers, this observation included (`Agent.observe`); None for agents without.
     """
 
     observation: np.ndarray

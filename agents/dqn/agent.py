@@ -57,8 +57,11 @@ class DQNAgent:
     def begin(self, rows: int) -> None:
         """A DQN remembers nothing: its observation is a stack of frames."""
 
-    def act_batch(self, observations: np.ndarray, memory: None) -> tuple[np.ndarray, None]:
-        return epsilon_greedy(self.q_values(observations), self.epsilon), None
+    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
+        """Nor does it afterwards."""
+
+    def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
+        return epsilon_greedy(self.q_values(observations), self.epsilon)
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
         if self.emulator is None:

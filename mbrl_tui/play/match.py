@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from agents.envs.atari import AtariGame, AtariSettings
 from agents.errors import UserError
-from agents.records import Decision
+from agents.records import Decision, Moment
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer
 from mbrl_tui.play.timeline import Timeline
 
@@ -53,6 +54,13 @@ class Board:
         self.action = self.game.action_names.index("NOOP")
         self.decision: Decision | None = None
         self._decided_at: int | None = None
+        self._memory: Any = None
+        self._seen_at: int | None = None
+
+    def take_seat(self, agent: AgentPlayer) -> None:
+        """Bring in an agent, which has seen nothing of this game."""
+        self.agent = agent
+        self._memory, self._seen_at = None, None
 
     @property
     def undecided(self) -> bool:
@@ -65,13 +73,22 @@ class Board:
         self.decision = decision
         self._decided_at = self.game.frame
 
+    def moment(self) -> Moment:
+        """The present, as the agent that sits here needs it; between decisions, with its memory of the last one."""
+        game = self.game
+        if self.agent is not None and game.at_decision and not game.over and self._seen_at != game.frame:
+            began = self._seen_at is None
+            self._memory = self.agent.remember(self._memory, game.observation, self.action, began)
+            self._seen_at = game.frame
+        return game.moment(self._memory)
+
     def tick(self, now: float, action: int | None = None) -> None:
         """One emulator frame under `action`, or under the choice of whoever holds the paddle."""
         game = self.game
         if game.over:
             return
         if self.undecided and self.agent is not None:
-            self.decide(self.agent.decide(game.moment()))
+            self.decide(self.agent.decide(self.moment()))
         if game.at_decision:
             self.timeline.add(self.decision.value if self.decision else None, game.score)
         self.action = self._choice(now) if action is None else action
@@ -125,7 +142,7 @@ class Match:
                 f"The agent '{agent.label}' knows the actions {', '.join(agent.action_names)}; {self.game} has "
                 f"{', '.join(self.action_names)}. Choose an agent that was trained on {self.game}."
             )
-        self.board.agent = agent
+        self.board.take_seat(agent)
 
     @property
     def board(self) -> Board:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +81,15 @@ class AgentPlayer:
     def busy(self) -> bool:
         """Another thread has the agent's attention: asking now would have to wait."""
         return self._turn.locked()
+
+    def remember(self, memory: Any, observation: np.ndarray, action: int, began: bool) -> Any:
+        """The agent's memory once it has seen `observation`, which followed `action` or began the game.
+
+        memory: None where the agent has seen nothing of this game.
+        Waits for nobody: the agent may be looking ahead in another thread.
+        """
+        before = self._agent.begin(1) if memory is None else memory
+        return self._agent.observe(before, observation[None], np.array([action]), np.array([began]))
 
     def decide(self, moment: Moment) -> Decision:
         with self._turn:

@@ -266,7 +266,7 @@ class PlayScreen(Screen[None]):
         elif board.game.over:
             self._looking.explain("The agent's game is over: there is nothing ahead of it.")
         else:
-            moment = board.game.moment()
+            moment = board.moment()
             if board.undecided and not self._deciding:
                 self._deciding = True
                 self.decide(board.agent, board, board.game.frame, moment)

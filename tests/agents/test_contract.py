@@ -59,10 +59,14 @@ def test_many_games_at_a_time_are_decided_as_one_is(agent: Agent, game: AtariGam
     for _ in range(3):
         game.step(2)
         observations.append(game.observation)
-    together, _ = agent.act_batch(np.stack(observations), agent.begin(3))
+    together = np.stack(observations)
+    actions, began = np.array([1, 2, 3]), np.array([True, False, False])
+    memory = agent.observe(agent.begin(3), together, actions, began)
+    probabilities = agent.act_batch(together, memory)
     for row, observation in enumerate(observations):
-        alone, _ = agent.act_batch(observation[None], agent.begin(1))
-        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+        memory = agent.observe(agent.begin(1), observation[None], actions[row : row + 1], began[row : row + 1])
+        alone = agent.act_batch(observation[None], memory)
+        np.testing.assert_allclose(probabilities[row], alone[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(("given", "samples", "rows"), [(None, 1, 1), ([[0], [1], [2], [3]], 1, 4), ([[2, 2]], 3, 3)])

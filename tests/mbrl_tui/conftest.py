@@ -20,6 +20,7 @@ class TapeAgent:
     """Implements `Agent` by a rule over emulator frames: it moves about, and expects ever more.
 
     tape:     ("act", frame) and ("imagine", frame, horizon, first actions), in the order in which it was asked.
+    memory:   of a game, what it saw: for each decision the action before it (None at the beginning) and the picture.
     may_look: clear it, and looking ahead waits until it is set again.
     """
 
@@ -34,6 +35,14 @@ class TapeAgent:
         """(A,) float32 for an emulator frame: the best action changes every third decision."""
         best = 2 + frame // 12 % (len(self.action_names) - 2)
         return np.where(np.arange(len(self.action_names)) == best, 1.5, 1.0).astype(np.float32) + frame / 1_000
+
+    def begin(self, rows: int) -> tuple:
+        assert rows == 1
+        return ()
+
+    def observe(self, memory: tuple, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> tuple:
+        seen = (None if began[0] else int(actions[0]), observations[0, -1])
+        return (seen,) if began[0] else (*memory, seen)
 
     def act(self, moment: Moment) -> Decision:
         frame = moment.snapshot.frame

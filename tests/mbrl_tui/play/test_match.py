@@ -235,7 +235,7 @@ def test_a_decision_made_elsewhere_is_not_made_again(begin, agent):
     play(match, 4)
     board = match.board
     assert board.undecided
-    board.decide(board.agent.decide(board.game.moment()))
+    board.decide(board.agent.decide(board.moment()))
     assert not board.undecided
     play(match, 4)
     assert agent.tape == [("act", 0), ("act", 4)]
@@ -248,10 +248,38 @@ def test_looking_ahead_leaves_the_real_game_untouched(begin, same_instant):
         play(match, 80)
     player = looked.agent
     for _ in range(300):
-        player.imagine(looked.board.game.moment(), int(random.integers(1, 4)), int(random.integers(4)))
+        player.imagine(looked.board.moment(), int(random.integers(1, 4)), int(random.integers(4)))
         assert same_instant(looked.board.game, other.board.game)
     for _ in range(200):
         for match in (looked, other):
             match.tick(0.0)
         assert same_instant(looked.board.game, other.board.game)
         assert looked.board.action == other.board.action
+
+
+def test_an_agents_memory_holds_every_decision_once_with_what_was_really_pressed(begin, hand):
+    match, game = begin(Mode.DUET), AtariGame("breakout", AtariSettings(fire=False), seed=3)
+    board, expected, before = match.board, [], None
+    for keys in (["space"], ["left"], ["right"], [], ["left"]):
+        expected.append((before, game.observation[-1]))
+        for _ in range(3):  # asked again, it remembers no more
+            memory = board.moment().memory
+        assert [action for action, _ in memory] == [action for action, _ in expected]
+        for (_, seen), (_, real) in zip(memory, expected, strict=True):
+            np.testing.assert_array_equal(seen, real)
+        hand.hold(*keys)
+        match.tick(0.0)
+        before = board.action
+        assert board.moment().memory is memory  # until the next decision
+        play(match, 3)
+        game.step(before)
+    match.restart()
+    assert [action for action, _ in board.moment().memory] == [None]
+
+
+def test_an_agent_that_comes_late_remembers_from_there(begin, hand, agent):
+    match = begin(Mode.SOLO, with_agent=False)
+    play(match, 8)
+    match.seat(AgentPlayer(agent, fire=True, label="tape"))
+    play(match, 4)
+    assert [action for action, _ in match.board.moment().memory] == [None, 0]
