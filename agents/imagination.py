@@ -31,27 +31,23 @@ def unroll(
         raise ValueError(f"actions must be (B, K) with K <= {horizon}, not {given.shape}")
     given = np.repeat(given, samples, axis=0)  # (B, K)
 
-    state = model.start(moment, len(given))
-    frames = [np.repeat(moment.screen[None], len(given), axis=0)]
-    taken, rewards, continues, values, uncertainty = [], [], [], [], []
+    states = [model.start(moment, len(given))]
+    taken, values = [], []
     for k in range(horizon):
-        chosen, value = policy(state)
-        action = given[:, k] if k < given.shape[1] else chosen
-        state, prediction = model.step(state, action)
-        taken.append(action)
+        chosen, value = policy(states[-1])
+        taken.append(given[:, k] if k < given.shape[1] else chosen)
         values.append(value)
-        frames.append(prediction.frames)
-        rewards.append(prediction.rewards)
-        continues.append(prediction.continues)
-        uncertainty.append(prediction.uncertainty)
-    values.append(policy(state)[1])
+        states.append(model.step(states[-1], taken[-1]))
+    values.append(policy(states[-1])[1])
 
+    read = model.read(states[1:])
+    present = np.broadcast_to(moment.screen, (len(given), 1, *moment.screen.shape))
     return Rollout(
-        frames=np.stack(frames, axis=1),
+        frames=np.concatenate([present, read.frames], axis=1),
         actions=np.stack(taken, axis=1).astype(np.int64),
-        rewards=np.stack(rewards, axis=1).astype(np.float32),
-        continues=np.stack(continues, axis=1).astype(np.float32),
+        rewards=read.rewards.astype(np.float32),
+        continues=read.continues.astype(np.float32),
         values=np.stack(values, axis=1).astype(np.float32),
-        uncertainty=np.stack(uncertainty, axis=1).astype(np.float32),
+        uncertainty=read.uncertainty.astype(np.float32),
         model=model.name,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,7 +38,7 @@ class Agent(Protocol):
         ...
 
     def act_batch(self, observations: np.ndarray, memory: Any) -> np.ndarray:
-        """The policy in many games at a time: probabilities (N, A) float32.
+        """The policy in many games at a time: probabilities (N, A) float32; its choice (N, A) where they are numbers.
 
         observations: (N, stack, *frame), which `memory` has seen already.
         """
@@ -57,9 +57,9 @@ class Agent(Protocol):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a world model expects of one step, for B rows.
+    """What a world model expects of K steps, for B rows.
 
-    frames (B, h, w, 3) uint8; rewards, continues, uncertainty (B,) float32, as in `Rollout`.
+    frames (B, K, h, w, 3) uint8; rewards, continues, uncertainty (B, K) float32, as in `Rollout`.
     """
 
     frames: np.ndarray
@@ -77,8 +77,12 @@ class WorldModel(Protocol):
         """The state of `rows` futures that all begin at `moment`."""
         ...
 
-    def step(self, state: Any, actions: np.ndarray) -> tuple[Any, Prediction]:
-        """One step of every row under `actions` (B,) int64; gives the next state, leaves `state` usable."""
+    def step(self, state: Any, actions: np.ndarray) -> Any:
+        """The state after one step of every row under `actions` (B,) int64; `state` stays usable."""
+        ...
+
+    def read(self, states: Sequence[Any]) -> Prediction:
+        """What K states, each the step after the one before, mean: reading all at once costs a model the least."""
         ...
 
 
@@ -110,7 +114,11 @@ class GameSteps:
 
 
 class Games(Protocol):
-    """N copies of one game, stepped together; an ended game begins anew in the step after its end."""
+    """N copies of one game, stepped together; an ended game begins anew in the step after its end.
+
+    Games whose actions are numbers say so: they have an attribute `continuous`, which is true. They take one number
+    from −1 to 1 for each of `action_names`: actions are (N, A) float32, wherever others are (N,) int64.
+    """
 
     num_games: int
     action_names: tuple[str, ...]
@@ -127,10 +135,16 @@ class Games(Protocol):
     def close(self) -> None: ...
 
 
+def is_continuous(games: Games) -> bool:
+    """Whether the actions of these games are numbers."""
+    return bool(getattr(games, "continuous", False))
+
+
 class Trainer(Protocol):
     """A learning algorithm at work. It yields; the runner (`agents.runs.runner`) logs, saves and stops."""
 
     step: int
+    updates: int
 
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps; may be left after any update and called again."""

@@ -3,7 +3,8 @@
 The preprocessing is that of Mnih et al. 2015 (Methods, "Preprocessing"): grey, the maximum over the last two
 emulator frames, 84×84 by area averaging, an action held for 4 frames, a stack of the last 4 such frames.
 ALE's vector environment does it in C++ for training; `AtariGame` does the same to the bit for play, and can
-be frozen and restored, which the vector environment cannot.
+be frozen and restored, which the vector environment cannot. World models that a person will look at see colours
+instead, and only the part of the screen that matters (`AtariSettings.colour`, `crop_top`, `crop_bottom`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ale_py
 import cv2
@@ -44,12 +45,35 @@ class AtariSettings:
     """Emulator frames after which a game is cut off: half an hour at 60 frames a second."""
     size: int = 84
     """Height and width of a preprocessed frame."""
+    max_pool: bool = True
+    """Show the maximum of the last two emulator frames, for games that draw some things in every other frame only."""
+    colour: bool = False
+    """Frames in colour instead of grey."""
+    crop_top: int = 0
+    """Rows of the screen cut away at the top."""
+    crop_bottom: int = 0
+    """Rows of the screen cut away at the bottom."""
+
+    VIEW: ClassVar = ("stack", "size", "max_pool", "colour", "crop_top", "crop_bottom")
+    """The settings of how a game is seen; the others are of how it is played."""
 
     def __post_init__(self) -> None:
         check_range("sticky", self.sticky, 0, 1)
+        for name in ("crop_top", "crop_bottom"):
+            check_range(name, getattr(self, name), 0, 100)
         for name, most in (("frameskip", 60), ("stack", 16), ("frame_cap", 10_000_000), ("size", 250)):
             check_range(name, getattr(self, name), 1, most)
         check_range("noop_max", self.noop_max, 0, 1_000)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Of one preprocessed frame: (size, size), with colours (size, size, 3)."""
+        return (self.size, self.size, 3) if self.colour else (self.size, self.size)
+
+    def shrink(self, screen: np.ndarray) -> np.ndarray:
+        """A screen (h, w) or (h, w, 3) uint8, cut and averaged by area to (size, size) or (size, size, 3)."""
+        cut = screen[self.crop_top : len(screen) - self.crop_bottom]
+        return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
 @lru_cache(maxsize=8)
@@ -88,15 +112,19 @@ class AtariGames:
     def __init__(self, game: str, num_games: int, settings: AtariSettings | None = None, threads: int = 0):
         self.settings = settings = settings or AtariSettings()
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        rom_path(game)
+        # What the vector environment cannot do is done here, on whole screens.
+        self._whole = settings.colour or settings.crop_top > 0 or settings.crop_bottom > 0
+        height, width = new_emulator(game).getScreenDims() if self._whole else (settings.size, settings.size)
         self._env = AtariVectorEnv(
             game.replace("-", "_"),
             num_games,
             num_threads=threads,
             max_num_frames_per_episode=settings.frame_cap,
             repeat_action_probability=settings.sticky,
-            img_height=settings.size,
-            img_width=settings.size,
+            img_height=height,
+            img_width=width,
+            grayscale=not settings.colour,
+            maxpool=settings.max_pool,
             stack_num=settings.stack,
             frameskip=settings.frameskip,
             noop_max=settings.noop_max,
@@ -105,7 +133,7 @@ class AtariGames:
         )
         self.num_games = num_games
         self.action_names = action_names(game)
-        self.frame_shape: tuple[int, ...] = (settings.size, settings.size)
+        self.frame_shape: tuple[int, ...] = settings.frame_shape
         self.frame_dtype = np.dtype(np.uint8)
         self.stack = settings.stack
         self._fire = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
@@ -120,7 +148,15 @@ class AtariGames:
         self._lives = info["lives"].copy()
         self._needs_fire[:] = self._fire_at_start
         self._over[:] = False
-        return observations
+        return self._seen(observations)
+
+    def _seen(self, observations: np.ndarray) -> np.ndarray:
+        """(N, stack, *frame) of what the vector environment gave."""
+        if not self._whole:
+            return observations
+        screens = observations.reshape(-1, *observations.shape[2:])
+        frames = np.stack([self.settings.shrink(screen) for screen in screens])
+        return frames.reshape(self.num_games, self.stack, *self.frame_shape)
 
     def step(self, actions: np.ndarray) -> GameSteps:
         taken = actions.astype(np.int64)
@@ -133,7 +169,7 @@ class AtariGames:
         self._lives = info["lives"].copy()
         self._over = terminated | truncated
         return GameSteps(
-            observations,
+            self._seen(observations),
             taken,
             rewards.astype(np.float32),
             terminated.copy(),
@@ -174,6 +210,38 @@ class GameStep:
     life_lost: bool
 
 
+class Eye:
+    """How one agent sees an emulator: the raw screens of its last two frames, and the preprocessed stack."""
+
+    def __init__(self, emulator: ale_py.ALEInterface, settings: AtariSettings):
+        self._emulator, self._settings = emulator, settings
+        self.stack = np.zeros((settings.stack, *settings.frame_shape), np.uint8)
+        channels = (3,) if settings.colour else ()
+        self.raw = np.zeros((2, *emulator.getScreenDims(), *channels), np.uint8)
+
+    def look(self, slot: int) -> None:
+        """Keep the screen as it is now; slot 0 is the newest of a decision, slot 1 the one before it."""
+        if self._settings.colour:
+            self._emulator.getScreenRGB(self.raw[slot])
+        else:
+            self._emulator.getScreenGrayscale(self.raw[slot])
+
+    def push(self) -> None:
+        """What was looked at becomes the newest frame of the stack."""
+        if self._settings.max_pool:
+            # ALE keeps the maximum in its first buffer; when a game ends early the stale buffers show again.
+            np.maximum(self.raw[0], self.raw[1], out=self.raw[0])
+        self.stack[:-1] = self.stack[1:]
+        self.stack[-1] = self._settings.shrink(self.raw[0])
+
+    def begin(self) -> None:
+        """Forget what was seen, and see the screen as it is now."""
+        self.raw[1] = 0
+        self.look(0)
+        self.stack[:] = 0
+        self.push()
+
+
 class AtariGame:
     """One game, stepped by decisions (`step`) or by single emulator frames (`advance`), frozen and restored.
 
@@ -188,9 +256,8 @@ class AtariGame:
         self._actions = self._emulator.getMinimalActionSet()
         self.action_names: tuple[str, ...] = tuple(action.name for action in self._actions)
         self.fire_action = self.action_names.index("FIRE") if "FIRE" in self.action_names else None
-        size = self.settings.size
-        self._stack = np.zeros((self.settings.stack, size, size), np.uint8)
-        self._raw = np.zeros((2, *self._emulator.getScreenDims()), np.uint8)
+        self._eye = Eye(self._emulator, self.settings)
+        self._eyes = [self._eye]
         self.score = 0.0
         self.lives = 0
         self.frame = 0
@@ -213,10 +280,8 @@ class AtariGame:
             self._act(ale_py.Action.NOOP)
             if emulator.game_over():
                 emulator.reset_game()
-        self._raw[1] = 0
-        emulator.getScreenGrayscale(self._raw[0])
-        self._stack[:] = 0
-        self._push_frame()
+        for eye in self._eyes:
+            eye.begin()
         self.score, self.frame = 0.0, 0
         self.lives = emulator.lives()
         self.needs_fire = self.fire_action is not None and (not pressed or self.settings.sticky > 0)
@@ -248,7 +313,12 @@ class AtariGame:
     @property
     def observation(self) -> np.ndarray:
         """(stack, size, size) uint8, the oldest frame first: a copy."""
-        return self._stack.copy()
+        return self._eye.stack.copy()
+
+    def watch(self, settings: AtariSettings) -> Eye:
+        """The same game as another agent would see it, from the next reset on; snapshots leave this view out."""
+        self._eyes.append(Eye(self._emulator, settings))
+        return self._eyes[-1]
 
     @property
     def screen(self) -> np.ndarray:
@@ -281,7 +351,8 @@ class AtariGame:
         self.frame += 1
         left = -self.frame % self.settings.frameskip  # frames still to come under this decision
         if not self.over and left < 2:
-            self._emulator.getScreenGrayscale(self._raw[left])
+            for eye in self._eyes:
+                eye.look(left)
         lives = self._emulator.lives()
         if self.action_names[action] == "FIRE":
             self.needs_fire = False
@@ -289,7 +360,8 @@ class AtariGame:
             self.needs_fire = self.fire_action is not None
         self.lives = lives
         if left == 0 or self.over:
-            self._push_frame()
+            for eye in self._eyes:
+                eye.push()
         return reward
 
     def step(self, action: int) -> GameStep:
@@ -302,18 +374,11 @@ class AtariGame:
         terminated = self.terminated
         return GameStep(self.observation, reward, terminated, self.truncated, self.lives < lives and not terminated)
 
-    def _push_frame(self) -> None:
-        # ALE keeps the maximum in its first buffer; when a game ends early the stale buffers show again.
-        np.maximum(self._raw[0], self._raw[1], out=self._raw[0])
-        size = self.settings.size
-        self._stack[:-1] = self._stack[1:]
-        self._stack[-1] = cv2.resize(self._raw[0], (size, size), interpolation=cv2.INTER_AREA)
-
     def snapshot(self) -> Snapshot:
         return Snapshot(
             state=self._emulator.cloneState(),
             observation=self.observation,
-            raw=self._raw.copy(),
+            raw=self._eye.raw.copy(),
             screen=self.screen,
             frame=self.frame,
             lives=self.lives,
@@ -327,8 +392,8 @@ class AtariGame:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to the instant of `snapshot`, taken from this game or another one of the same kind."""
         self._emulator.restoreState(snapshot.state)
-        self._stack[:] = snapshot.observation
-        self._raw[:] = snapshot.raw
+        self._eye.stack[:] = snapshot.observation
+        self._eye.raw[:] = snapshot.raw
         self.frame, self.lives, self.score = snapshot.frame, snapshot.lives, snapshot.score
         self.needs_fire = snapshot.needs_fire
         self._last_action = snapshot.last_action

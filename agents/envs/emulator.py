@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,13 @@ from agents.records import Moment
 
 @dataclass(frozen=True)
 class EmulatorState:
-    """Row b is one future: a frozen instant of its game.
+    """Row b is one future: a frozen instant of its game, and the reward (B,) float32 of the step that led there.
 
-    observations (B, stack, size, size) uint8; needs_fire (B,) bool; over (B,) bool.
+    observations (B, stack, *frame) uint8; needs_fire (B,) bool; over (B,) bool.
     """
 
     snapshots: tuple[Snapshot, ...]
+    rewards: np.ndarray
 
     @property
     def observations(self) -> np.ndarray:
@@ -48,9 +50,9 @@ class EmulatorModel:
     def start(self, moment: Moment, rows: int) -> EmulatorState:
         if not isinstance(moment.snapshot, Snapshot):
             raise UserError("This moment has no emulator state: the emulator can look ahead in Atari games only.")
-        return EmulatorState((moment.snapshot,) * rows)
+        return EmulatorState((moment.snapshot,) * rows, np.zeros(rows, np.float32))
 
-    def step(self, state: EmulatorState, actions: np.ndarray) -> tuple[EmulatorState, Prediction]:
+    def step(self, state: EmulatorState, actions: np.ndarray) -> EmulatorState:
         """As `WorldModel.step`; a game that is over stays as it is, with reward 0 and continuation 0."""
         snapshots: list[Snapshot] = []
         rewards = np.zeros(len(actions), np.float32)
@@ -61,10 +63,14 @@ class EmulatorModel:
                 rewards[row] = self._scratch.step(int(action)).reward
                 snapshot = self._shown = self._scratch.snapshot()
             snapshots.append(snapshot)
-        after = EmulatorState(tuple(snapshots))
-        return after, Prediction(
-            frames=np.stack([snapshot.screen for snapshot in snapshots]),
-            rewards=rewards,
-            continues=1 - after.over.astype(np.float32),
-            uncertainty=np.zeros(len(actions), np.float32),
+        return EmulatorState(tuple(snapshots), rewards)
+
+    def read(self, states: Sequence[EmulatorState]) -> Prediction:
+        rows = list(zip(*(state.snapshots for state in states), strict=True))  # B rows of K snapshots
+        over = np.stack([state.over for state in states], axis=1)
+        return Prediction(
+            frames=np.stack([[snapshot.screen for snapshot in row] for row in rows]),
+            rewards=np.stack([state.rewards for state in states], axis=1),
+            continues=1 - over.astype(np.float32),
+            uncertainty=np.zeros(over.shape, np.float32),
         )

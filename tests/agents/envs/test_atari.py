@@ -43,6 +43,28 @@ def test_other_games_have_the_same_preprocessing(name: str) -> None:
     assert_same_game(name, AtariSettings(), 150, seed=11)
 
 
+COLOURS = [
+    AtariSettings(colour=True, size=80, stack=1, crop_top=33, crop_bottom=17, max_pool=False),
+    AtariSettings(colour=True, stack=2),
+    AtariSettings(crop_top=10, max_pool=False),
+]
+
+
+@pytest.mark.parametrize("settings", COLOURS)
+def test_colours_and_cut_screens_are_the_same_for_one_game_and_for_many(settings: AtariSettings) -> None:
+    assert assert_same_game("breakout", settings, 700, seed=5) > 1
+    assert_same_game("pong", settings, 60, seed=5)
+
+
+def test_half_a_breakout_screen_averages_four_pixels_into_one() -> None:
+    settings = COLOURS[0]
+    game = AtariGame("breakout", settings)
+    game.step(1)
+    assert game.observation.shape == (1, *settings.frame_shape) == (1, 80, 80, 3)
+    rows = game.screen[33:193].astype(float)
+    np.testing.assert_allclose(game.observation[0], rows.reshape(80, 2, 80, 2, 3).mean((1, 3)), atol=0.75)
+
+
 def test_a_game_is_cut_off_at_the_frame_cap_and_begins_anew() -> None:
     assert assert_same_game("breakout", AtariSettings(frame_cap=90, fire=False), 60, seed=0) >= 2
 

@@ -1,0 +1,63 @@
+"""Games that one agent plays and another one watches, each through its own eyes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from agents.envs.atari import AtariGame, AtariSettings
+from agents.interfaces import Agent, GameSteps
+
+EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)
+"""ε of the games, in turns: good play shows late boards, bad play shows what follows a mistake."""
+
+
+class GuidedGames:
+    """`num_games` games of an agent at several ε, with the observations of the one that watches.
+
+    guide:    the agent that plays. guide_settings: how it sees a game.
+    settings: how the games are played, and how the watching agent sees them.
+    """
+
+    def __init__(self, guide: Agent, guide_settings: AtariSettings, game: str, num_games: int, settings: AtariSettings):
+        view = {name: getattr(guide_settings, name) for name in AtariSettings.VIEW}
+        self._guide = guide
+        self._games = [AtariGame(game, replace(settings, **view), seed) for seed in range(num_games)]
+        self._eyes = [game.watch(settings) for game in self._games]
+        self._epsilon = np.resize(np.array(EXPLORATION), num_games)
+        self._fire = self._games[0].fire_action if settings.fire else None
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Begin all games, game i from seed + i; what the watching agent sees, (N, stack, *frame)."""
+        for number, game in enumerate(self._games):
+            game.reset(seed + number)
+        count = len(self._games)
+        self._memory, self._taken = self._guide.begin(count), np.zeros(count, np.int64)
+        self._began = np.ones(count, bool)
+        return self._seen()
+
+    def _seen(self) -> np.ndarray:
+        return np.stack([eye.stack for eye in self._eyes])
+
+    def step(self, random: np.random.Generator) -> GameSteps:
+        """One decision of the guide in every game, as the watching agent sees it."""
+        count = len(self._games)
+        observations = np.stack([game.observation for game in self._games])
+        self._memory = self._guide.observe(self._memory, observations, self._taken, self._began)
+        actions = self._guide.act_batch(observations, self._memory).argmax(-1)
+        explores = random.random(count) < self._epsilon
+        self._taken = np.where(explores, random.integers(0, len(self._guide.action_names), count), actions)
+        rewards, flags = np.zeros(count, np.float32), np.zeros((4, count), bool)
+        for number, game in enumerate(self._games):
+            if game.over:
+                game.reset()
+                flags[3, number] = True
+                continue
+            if game.needs_fire and self._fire is not None:
+                self._taken[number] = self._fire
+            step = game.step(int(self._taken[number]))
+            rewards[number] = step.reward
+            flags[:3, number] = step.terminated, step.truncated, step.life_lost
+        terminated, truncated, life_lost, self._began = flags
+        return GameSteps(self._seen(), self._taken, rewards, terminated, truncated, life_lost, self._began)
