@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.errors import UserError
-from mbrl_tui.cli import agents, evaluate, play, runs, train
+from mbrl_tui.cli import agents, evaluate, fidelity, play, runs, train
 
 app = typer.Typer(
     name="mbrl",
@@ -22,6 +22,7 @@ app.command()(play.play)
 app.command()(train.train)
 app.add_typer(runs.app)
 app.command()(evaluate.evaluate)
+app.command()(fidelity.fidelity)
 app.command("agents")(agents.list_agents)
 
 

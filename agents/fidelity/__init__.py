@@ -1,0 +1,1 @@
+"""Fidelity: how far what a model imagines is what then really happens."""
