@@ -223,8 +223,8 @@ class RolloutStrip(Widget):
         lines = [(f"{'▸' if self._selected else ' '} {self._label}", "selected" if self._selected else "label")]
         if self._best:
             lines.append(("  ★ best", "best"))
-        total = float(rollout.rewards[self._row].sum())
-        lines.append((f"  reward {signed(total)}", "reward") if total else ("  no reward", "muted"))
+        total = signed(float(rollout.rewards[self._row].sum()))
+        lines.append((f"  reward {total}", "reward") if total else ("  no reward", "muted"))
         if self._end is not None:
             lines.append((f"  ends at {self._end}", "muted"))
         lines += [("", "label")] * height
@@ -247,7 +247,7 @@ class RolloutStrip(Widget):
         if self._end is not None and frame > self._end:
             return [Segment(" " * width, self.visual_style.rich_style)]
         reward = float(rollout.rewards[self._row, frame - 1]) if frame else 0.0
-        earned = signed(reward) if reward else ""
+        earned = signed(reward)
         value = exactly(brief(float(rollout.values[self._row, frame])), width - len(earned), right=True)
         return [Segment(earned, self._style("reward")), Segment(value, self._style("muted"))]
 

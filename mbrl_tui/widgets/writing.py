@@ -28,5 +28,8 @@ def brief(number: float, digits: int = 3) -> str:
 
 
 def signed(number: float) -> str:
-    """A reward: +1, −20, +0.5."""
-    return f"{number:+.4g}".replace("-", "−") if isfinite(number) else "–"
+    """A reward, to one decimal: +1, −20, +0.5; nothing for one that rounds to 0, as a learnt model expects many."""
+    if not isfinite(number):
+        return "–"
+    text = f"{number:+.1f}".removesuffix(".0").replace("-", "−")
+    return "" if text in ("+0", "−0") else text

@@ -36,6 +36,7 @@ def test_numbers_are_brief(number, written):
 
 def test_rewards_have_a_sign():
     assert [signed(number) for number in (1, -20, 0.5, 1200, nan)] == ["+1", "−20", "+0.5", "+1200", "–"]
+    assert [signed(number) for number in (0, 0.04, -0.04, 0.06, 3.96)] == ["", "", "", "+0.1", "+4"]
 
 
 def test_actions_have_signs():
