@@ -67,43 +67,78 @@ BLOCK = 4
 
 
 class NatureEncoder(nn.Module):
-    """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to 512 features."""
+    """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to features."""
 
-    features = 512
-
-    def __init__(self, stack: int = 4):
+    def __init__(self, stack: int = 4, features: int = 512):
         super().__init__()
+        self.features = features
         self.conv1 = nn.Conv2d(stack, 32, 8, stride=BLOCK)
         self.conv2 = nn.Conv2d(32, 64, 4, stride=2)
         self.conv3 = nn.Conv2d(64, 64, 3, stride=1)
-        self.dense = nn.Linear(64 * 7 * 7, self.features)
+        self.dense = nn.Linear(64 * 7 * 7, features)
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
-        """blocks (B, stack·16, 21, 21) from `network_input`, with values 0 to 255; gives (B, 512)."""
-        # 8×8 with stride 4 over pixels is 2×2 with stride 1 over blocks of 4×4: the same sums, a third faster.
-        # Scaling the weights instead of the pixels is exact in any precision: bfloat16 holds every integer to 256.
-        weight = rearrange(self.conv1.weight / 255, "o s (h i) (w j) -> o (s i j) h w", i=BLOCK, j=BLOCK)
-        x = torch.relu_(nn.functional.conv2d(blocks, weight, self.conv1.bias))  # (B, 32, 20, 20)
+        """blocks (B, stack·16, 21, 21) from `network_input`, with values 0 to 255; gives (B, features)."""
+        x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 32, 20, 20)
         x = torch.relu_(self.conv2(x))  # (B, 64, 9, 9)
         x = torch.relu_(self.conv3(x))  # (B, 64, 7, 7)
         # Flattened channels last, as the memory lies: channels first would copy here and in every gradient.
         return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
 
 
+class NormalisedEncoder(nn.Module):
+    """Five convolutions of `channels` each, with batch normalisation, from raw pixels to features."""
+
+    def __init__(self, stack: int, channels: int, features: int = 512):
+        super().__init__()
+        self.features = features
+        self.conv1 = nn.Conv2d(stack, channels, 8, stride=BLOCK)
+        self.conv2 = nn.Conv2d(channels, channels, 4, stride=2)
+        self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv4 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv5 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(5))
+        self.dense = nn.Linear(channels * 9 * 9, features)
+
+    def forward(self, blocks: torch.Tensor) -> torch.Tensor:
+        """blocks (B, stack·16, 21, 21) from `network_input`, with values 0 to 255; gives (B, features)."""
+        x = torch.relu(self.norms[0](convolve_blocks(self.conv1, blocks)))  # (B, channels, 20, 20)
+        for norm, convolution in zip(self.norms[1:], (self.conv2, self.conv3, self.conv4, self.conv5), strict=True):
+            x = torch.relu(norm(convolution(x)))  # (B, channels, 9, 9)
+        return torch.relu(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
+
+
+def convolve_blocks(convolution: nn.Conv2d, blocks: torch.Tensor) -> torch.Tensor:
+    """A convolution of 8×8 pixels with stride 4, scaled to pixels from 0 to 1, over blocks from `network_input`.
+
+    blocks (B, stack·16, 21, 21) with values 0 to 255; gives (B, channels, 20, 20).
+    """
+    # 8×8 with stride 4 over pixels is 2×2 with stride 1 over blocks of 4×4: the same sums, a third faster.
+    # Scaling the weights instead of the pixels is exact in any precision: bfloat16 holds every integer to 256.
+    weight = rearrange(convolution.weight / 255, "o s (h i) (w j) -> o (s i j) h w", i=BLOCK, j=BLOCK)
+    return nn.functional.conv2d(blocks, weight, convolution.bias)
+
+
 class StateEncoder(nn.Module):
     """Fully connected layers for observations that are a few numbers (CartPole's four), from the newest one."""
 
-    features = 64
-
-    def __init__(self, size: int):
+    def __init__(self, size: int, features: int = 64, batch_norm: bool = False):
         super().__init__()
+        self.features = features
         self.dense1 = nn.Linear(size, 128)
-        self.dense2 = nn.Linear(128, self.features)
+        self.norm1 = nn.BatchNorm1d(128) if batch_norm else nn.Identity()
+        self.dense2 = nn.Linear(128, features)
+        self.norm2 = nn.BatchNorm1d(features) if batch_norm else nn.Identity()
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """observations (B, stack, size) float; gives (B, 64)."""
-        x = torch.relu(self.dense1(observations[:, -1]))
-        return torch.relu(self.dense2(x))
+        """observations (B, stack, size) float; gives (B, features)."""
+        x = torch.relu(self.norm1(self.dense1(observations[:, -1])))
+        return torch.relu(self.norm2(self.dense2(x)))
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether what the network computes in training depends on the whole batch."""
+    return any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in network.modules())
 
 
 def channels_last(network: NetworkT) -> NetworkT:

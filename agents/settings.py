@@ -102,8 +102,12 @@ class Setting:
     text: str
 
 
-def describe(kind: type[Any]) -> list[Setting]:
-    """The fields of dataclass `kind`, with the docstrings that stand under them in its source."""
+def describe(settings: Any) -> list[Setting]:
+    """The fields of a dataclass, with the docstrings that stand under them in its source.
+
+    settings: the class, for its defaults, or an instance, for its values.
+    """
+    kind = settings if isinstance(settings, type) else type(settings)
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
     texts: dict[str, str] = {}
     for field, below in itertools.pairwise(body):
@@ -111,8 +115,9 @@ def describe(kind: type[Any]) -> list[Setting]:
             texts[ast.unparse(field.target)] = " ".join(str(below.value.value).split())
     types = typing.get_type_hints(kind)
     return [
-        Setting(field.name, types[field.name].__name__, _shown(field.default), texts.get(field.name, ""))
+        Setting(field.name, types[field.name].__name__, _shown(value), texts.get(field.name, ""))
         for field in dataclasses.fields(kind)
+        for value in [getattr(settings, field.name, dataclasses.MISSING)]
     ]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+from agents.errors import UserError
 from agents.settings import check_range
+
+OPTIMIZERS = ("adam", "sgd")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class DQNConfig:
     """Transitions sampled for each environment step. Nature: 32 every 4 steps, which is 8 too."""
     replay_capacity: int = 1_000_000
     """Transitions kept, the oldest overwritten. Nature: 1 million."""
+    updates_per_episode: int = 0
+    """Updates after each game that ends, as a lesson has it: 1,000. 0: learn all along, at `replay_ratio`."""
     learning_starts: int = 50_000
     """Steps played at random before the first update. Nature: 50,000."""
     discount: float = 0.99
@@ -27,12 +33,30 @@ class DQNConfig:
     """Rewards summed before the bootstrap. Nature: 1; Rainbow (Hessel et al. 2018): 3."""
     double: bool = False
     """The online network chooses the bootstrap's action (van Hasselt et al. 2016). Nature: no."""
+    target_network: bool = True
+    """Bootstrap from an older copy of the network; without, from the network that learns."""
     target_period: int = 1_250
     """Updates between copies of the online into the target network: 320,000 samples, as Nature's 10,000 × 32."""
+    dueling: bool = False
+    """Value and advantages from streams of their own (Wang et al. 2016). Nature: no."""
+    prioritised: bool = False
+    """Draw transitions by their last TD error (Schaul et al. 2016, proportional). Nature: no."""
+    priority_exponent: float = 0.6
+    """α of prioritised replay: 0 draws uniformly, 1 in proportion to the error."""
+    importance_start: float = 0.4
+    """β of prioritised replay at the first step; it rises linearly to 1 at the last."""
+    batch_norm: bool = False
+    """Batch normalisation in the encoder; images are then read by five convolutions instead of Nature's three."""
+    channels: int = 32
+    """Channels of each of these five convolutions. 128, as a lesson has them, take seven times as long."""
+    optimizer: str = "adam"
+    """adam, or sgd with momentum. Nature: RMSProp."""
     learning_rate: float = 2.5e-4
-    """Adam's. Nature: RMSProp at 2.5e-4."""
+    """Of either optimizer. Nature: 2.5e-4."""
     adam_epsilon: float = 1e-5
     """Added to Adam's denominator."""
+    momentum: float = 0.9
+    """Of SGD."""
     gradient_clip: float = 10.0
     """Largest norm of the gradient (Wang et al. 2016). Nature: none, but its TD error is clipped to ±1."""
     epsilon_start: float = 1.0
@@ -41,16 +65,58 @@ class DQNConfig:
     """ε in the end. Nature: 0.1; a point of Breakout hangs on each of many steps, one slip in a hundred is enough."""
     epsilon_steps: int = 250_000
     """Steps over which ε falls linearly. Nature: 1 million."""
+    solved_at: float = 0.0
+    """Training ends once the mean score of the last 100 games reaches this; 0: it never does."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "target_period"):
             check_range(name, getattr(self, name), 1)
-        for name, most in (("num_games", 1_024), ("batch_size", 65_536), ("n_step", 100)):
+        for name, most in (("num_games", 1_024), ("batch_size", 65_536), ("n_step", 100), ("channels", 1_024)):
             check_range(name, getattr(self, name), 1, most)
-        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "gradient_clip"):
+        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "gradient_clip", "solved_at"):
             check_range(name, getattr(self, name), 0)
-        for name in ("discount", "epsilon_start", "epsilon_end"):
+        for name in ("discount", "epsilon_start", "epsilon_end", "priority_exponent", "importance_start", "momentum"):
             check_range(name, getattr(self, name), 0, 1)
+        check_range("updates_per_episode", self.updates_per_episode, 0, 1_000_000)
+        if self.batch_norm:
+            check_range("batch_size with batch_norm", self.batch_size, 2)
+        if self.optimizer not in OPTIMIZERS:
+            raise UserError(f"optimizer must be {' or '.join(OPTIMIZERS)}, not '{self.optimizer}'.")
         check_range("replay_ratio", self.replay_ratio, 0, 1_000)
         # An observation is 4 frames: below this there is nothing that could be sampled.
         check_range("replay_capacity", self.replay_capacity, self.num_games * (16 + self.n_step), 100_000_000)
+
+
+def config_for(game: str) -> DQNConfig:
+    """The config that suits a game: CartPole's own, else the defaults, which are Atari's."""
+    return {"cartpole": CARTPOLE, "cartpole-pixels": CARTPOLE_PIXELS}.get(game, DQNConfig())
+
+
+CARTPOLE = DQNConfig(
+    steps=200_000,
+    num_games=8,
+    batch_size=64,
+    replay_ratio=16,
+    # All that is played: a replay of nothing but good games forgets what the others taught.
+    replay_capacity=200_000,
+    learning_starts=1_000,
+    n_step=16,
+    double=True,
+    target_period=128,
+    batch_norm=True,
+    learning_rate=5e-4,
+    epsilon_end=0.05,
+    epsilon_steps=8_000,
+    solved_at=475,
+)
+"""From the four numbers of the state: solved after some 70,000 steps, in about a minute."""
+
+CARTPOLE_PIXELS = dataclasses.replace(
+    CARTPOLE,
+    steps=120_000,
+    batch_size=32,
+    replay_ratio=8,
+    replay_capacity=50_000,
+    solved_at=300,
+)
+"""From the picture."""

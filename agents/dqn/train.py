@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import math
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,34 @@ from agents.dqn.network import build_network
 from agents.dqn.targets import double_q_targets, q_targets
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games
-from agents.layers import Workers, autocast, channels_last, faster_precision, network_input
+from agents.layers import Workers, autocast, channels_last, faster_precision, has_batch_norm, network_input
+from agents.optimizers import load_optimizer, optimizer_tensors, with_prefix
 from agents.records import Transitions, Update
-from agents.replay.frames import FrameReplay
+from agents.replay.frames import Draw, FrameReplay, UniformSampler
+from agents.replay.priorities import PrioritisedSampler, Sampler, importance_weights
 
 SMALLEST_PART = 64
 """Samples below which the part of a batch is not worth a gradient of its own."""
+RECENT_GAMES = 100
+"""Games by whose mean score it is known that a game is solved."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a batch of B, with what each transition counts for: weights (B,) float32."""
+
+    transitions: Transitions
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a part of a batch taught. errors: (B,) float32, δ = target − Q; gradient: of each parameter."""
+
+    loss: float
+    q: float
+    errors: np.ndarray
+    gradient: tuple[torch.Tensor, ...]
 
 
 class DQNTrainer:
@@ -37,28 +61,35 @@ class DQNTrainer:
         self.config, self.games, self.seed = config, games, seed
         self.device = device or torch.device("cpu")
         torch.manual_seed(seed)
-        self.online = channels_last(build_network(len(games.action_names), games.stack, games.frame_shape)).to(
-            self.device
-        )
-        self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(
-            self.online.parameters(), config.learning_rate, eps=config.adam_epsilon, fused=True
-        )
+        network = build_network(len(games.action_names), games.stack, games.frame_shape, config)
+        # In eval mode but for the gradient: to act, and to bootstrap, is to use what batch normalisation has learnt.
+        self.online = channels_last(network).to(self.device).eval()
+        self.target = copy.deepcopy(self.online).requires_grad_(False) if config.target_network else self.online
+        self._parameters = list(self.online.parameters())
+        self._weights = [tensor for tensor in self.online.state_dict().values() if tensor.is_floating_point()]
+        self.optimizer = build_optimizer(config, self._parameters)
         self.replay = FrameReplay(
             config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype, games.stack
         )
+        self.sampler = build_sampler(config, self.replay)
         self.random = np.random.default_rng(seed)
         self.step = 0
         self.updates = 0
         self._samples_owed = 0.0
+        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
         # On a CPU the parts of a batch are independent work for independent threads, which beats threads that
-        # meet after every layer; a GPU wants the batch whole.
+        # meet after every layer; a GPU wants the batch whole, and so does batch normalisation.
+        whole = self.device.type != "cpu" or has_batch_norm(self.online)
         most = min(config.batch_size // SMALLEST_PART, torch.get_num_threads())
-        self._workers = Workers(max(1, most) if self.device.type == "cpu" else 1)
-        blank = np.zeros((config.batch_size, games.stack, *games.frame_shape), games.frame_dtype)
-        self.precision = faster_precision(
-            self.device, lambda dtype: self.online(network_input(blank, self.device, dtype))
-        )
+        self._workers = Workers(1 if whole else max(1, most))
+        self.precision = self._choose_precision()
+
+    def _choose_precision(self) -> torch.dtype:
+        """The faster one for images. Other numbers need more than the eight bits of bfloat16."""
+        if len(self.games.frame_shape) == 1:
+            return torch.float32
+        blank = np.zeros((self.config.batch_size, self.games.stack, *self.games.frame_shape), self.games.frame_dtype)
+        return faster_precision(self.device, lambda dtype: self.online(network_input(blank, self.device, dtype)))
 
     @property
     def epsilon(self) -> float:
@@ -67,30 +98,52 @@ class DQNTrainer:
         done = min(1.0, max(0, self.step - c.learning_starts) / max(1, c.epsilon_steps))
         return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
 
-    def train(self, total_steps: int) -> Iterator[Update]:
-        """Go on until `total_steps` environment steps; yields after every step of the games.
+    @property
+    def importance(self) -> float:
+        """β now: linear to 1 at the last step (Schaul et al. 2016, section 3.4)."""
+        c = self.config
+        return c.importance_start + min(1.0, self.step / c.steps) * (1 - c.importance_start)
 
-        The games begin anew: a resumed run keeps its replay, but not the games that were being played.
+    @property
+    def solved(self) -> bool:
+        """Whether the last 100 games have reached `solved_at`."""
+        wanted = self.config.solved_at
+        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
+
+    def train(self, total_steps: int) -> Iterator[Update]:
+        """Go on until `total_steps` environment steps, or until the game is solved.
+
+        Yields after every step of the games and after every update. The games begin anew: a resumed run keeps its
+        replay, but not the games that were being played.
         """
         observations = self.games.reset(seed=int(self.random.integers(2**31)))
         self.replay.break_off()
         scores = np.zeros(self.games.num_games)
-        while self.step < total_steps:
+        while self.step < total_steps and not self.solved:
             steps = self.games.step(self._explore(observations))
-            self.replay.add(observations, steps)
+            self.replay.add_steps(observations, steps)
             observations = steps.observations
             self.step += self.games.num_games
             scores += steps.rewards
             over = steps.terminated | steps.truncated
             ended = tuple(scores[over].tolist())
+            self._recent.extend(ended)
             scores[over] = 0
-            metrics: dict[str, float] = {}
-            if self.step >= self.config.learning_starts and self.replay.ready(self.config.n_step):
-                self._samples_owed += self.games.num_games * self.config.replay_ratio
-                while self._samples_owed >= self.config.batch_size:
-                    self._samples_owed -= self.config.batch_size
-                    metrics = self.learn()
-            yield Update(self.step, self.updates, metrics, ended)
+            self._samples_owed += self._samples_due(len(ended))
+            yield Update(self.step, self.updates, scores=ended)
+            while self._samples_owed >= self.config.batch_size:
+                self._samples_owed -= self.config.batch_size
+                metrics = self.learn()
+                yield Update(self.step, self.updates, metrics)
+
+    def _samples_due(self, ended: int) -> float:
+        """Samples to learn from for a step of the games in which `ended` of them came to their end."""
+        c = self.config
+        if self.step < c.learning_starts or not self.sampler.ready():
+            return 0.0
+        if c.updates_per_episode:
+            return ended * c.updates_per_episode * c.batch_size
+        return self.games.num_games * c.replay_ratio
 
     def _explore(self, observations: np.ndarray) -> np.ndarray:
         """ε-greedy actions (N,) for observations (N, stack, *frame)."""
@@ -105,47 +158,65 @@ class DQNTrainer:
     def learn(self) -> dict[str, float]:
         """One update on one batch; gives its metrics. Raises TrainingDiverged where a number is not finite."""
         c = self.config
-        batch = self.replay.sample(c.batch_size, c.n_step, c.discount, self.random)
-        parts = list(self._workers.map(self._gradient, self._split(batch)))
-        loss, q = sum(part[0] for part in parts), sum(part[1] for part in parts)
-        for k, parameter in enumerate(self.online.parameters()):
-            parameter.grad = functools.reduce(torch.add, (part[2][k] for part in parts))
-        norm = torch.nn.utils.clip_grad_norm_(self.online.parameters(), c.gradient_clip).item()
+        draw = self.sampler.draw(c.batch_size, self.random)
+        parts = self._split(draw)
+        targets = list(self._workers.map(self._targets, parts))
+        self.online.train()
+        learnt = list(self._workers.map(self._gradient, zip(parts, targets, strict=True)))
+        self.online.eval()
+        loss, q = sum(part.loss for part in learnt), sum(part.q for part in learnt)
+        for k, parameter in enumerate(self._parameters):
+            parameter.grad = functools.reduce(torch.add, (part.gradient[k] for part in learnt))
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, c.gradient_clip).item()
         metrics = {"loss": loss, "q": q, "gradient": norm, "epsilon": self.epsilon}
-        if not all(math.isfinite(number) for number in metrics.values()):
-            raise TrainingDiverged(f"At step {self.step:,} the loss or its gradient was not a finite number.")
+        self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
         self.optimizer.step()
+        self._check(bool(torch.nn.utils.get_total_norm(self._weights).isfinite()), "a weight of the network")
+        self.sampler.update(draw, np.concatenate([part.errors for part in learnt]))
         self.updates += 1
-        if self.updates % c.target_period == 0:
+        if self.target is not self.online and self.updates % c.target_period == 0:
             self.target.load_state_dict(self.online.state_dict())
         return metrics
 
-    def _split(self, batch: Transitions) -> list[Transitions]:
-        """The batch in as many parts as there are workers."""
-        columns = [np.array_split(column, self._workers.count) for column in vars(batch).values()]
-        return [Transitions(*part) for part in zip(*columns, strict=True) if len(part[0])]
+    def _check(self, finite: bool, what: str) -> None:
+        if not finite:
+            raise TrainingDiverged(
+                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
+                "a new run with a smaller learning_rate may fare better."
+            )
 
-    def _gradient(self, batch: Transitions) -> tuple[float, float, tuple[torch.Tensor, ...]]:
-        """Loss, mean Q and gradient of a part of a batch, each divided by the size of the whole batch."""
-        with torch.no_grad(), autocast(self.device, self.precision):
-            target = self._targets(batch)
-        with autocast(self.device, self.precision):
-            values = self.online(self._input(batch.observations))  # (B, A)
-        taken = torch.from_numpy(batch.actions).to(self.device)
-        q = values.gather(-1, taken[:, None]).squeeze(-1)
-        # Nature clips the TD error to ±1; that is a Huber loss.
-        loss = F.smooth_l1_loss(q, target, reduction="sum") / self.config.batch_size
-        gradient = torch.autograd.grad(loss, list(self.online.parameters()))
-        return loss.item(), q.detach().sum().item() / self.config.batch_size, gradient
+    def _split(self, draw: Draw) -> list[Part]:
+        """What was drawn, in as many parts as there are workers."""
+        batch = self.replay.transitions(draw, self.config.n_step, self.config.discount)
+        weights = importance_weights(draw.probabilities, self.importance)
+        columns = [np.array_split(column, self._workers.count) for column in (*vars(batch).values(), weights)]
+        rows = [part for part in zip(*columns, strict=True) if len(part[0])]
+        return [Part(Transitions(*columns), weights) for *columns, weights in rows]
 
-    def _targets(self, batch: Transitions) -> torch.Tensor:
+    def _targets(self, part: Part) -> torch.Tensor:
         """(B,) float32."""
+        batch = part.transitions
         returns = torch.from_numpy(batch.returns).to(self.device)
         discounts = torch.from_numpy(batch.discounts).to(self.device)
-        after = self._input(batch.next_observations)
-        if self.config.double:
-            return double_q_targets(returns, discounts, self.target(after), self.online(after))
-        return q_targets(returns, discounts, self.target(after))
+        with torch.no_grad(), autocast(self.device, self.precision):
+            after = self._input(batch.next_observations)
+            if self.config.double:
+                return double_q_targets(returns, discounts, self.target(after), self.online(after))
+            return q_targets(returns, discounts, self.target(after))
+
+    def _gradient(self, part_and_target: tuple[Part, torch.Tensor]) -> Learnt:
+        """What a part of a batch teaches; loss, mean Q and gradient divided by the size of the whole batch."""
+        part, target = part_and_target
+        with autocast(self.device, self.precision):
+            values = self.online(self._input(part.transitions.observations))  # (B, A)
+        taken = torch.from_numpy(part.transitions.actions).to(self.device)
+        weights = torch.from_numpy(part.weights).to(self.device)
+        q = values.gather(-1, taken[:, None]).squeeze(-1)
+        # Nature clips the TD error to ±1; that is a Huber loss.
+        loss = (weights * F.smooth_l1_loss(q, target, reduction="none")).sum() / self.config.batch_size
+        gradient = torch.autograd.grad(loss, self._parameters)
+        mean = q.detach().sum().item() / self.config.batch_size
+        return Learnt(loss.item(), mean, (target - q.detach()).cpu().numpy(), gradient)
 
     def _input(self, observations: np.ndarray) -> torch.Tensor:
         return network_input(observations, self.device, self.precision)
@@ -157,11 +228,14 @@ class DQNTrainer:
         return self.online.state_dict()
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>.<slot>`, `replay.…`."""
-        tensors = {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
-        tensors |= {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{number}.{slot}": tensor for slot, tensor in slots.items()}
+        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>.<slot>` or `sgd.…`, and of the replay
+        and its sampler `replay.…` and `sampler.…`.
+        """
+        tensors = {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}
+        tensors |= {f"sampler.{name}": torch.from_numpy(column) for name, column in self.sampler.state().items()}
+        tensors |= optimizer_tensors(self.optimizer, f"{self.config.optimizer}.")
+        if self.target is not self.online:
+            tensors |= {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
         return tensors
 
     def training_counters(self) -> dict[str, Any]:
@@ -170,6 +244,7 @@ class DQNTrainer:
             "step": self.step,
             "updates": self.updates,
             "samples_owed": self._samples_owed,
+            "recent_scores": list(self._recent),
             "replay_added": self.replay.added,
             "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
             "random": self.random.bit_generator.state,
@@ -188,23 +263,30 @@ class DQNTrainer:
     ) -> None:
         """Become the trainer that was saved. Raises ValueError or RuntimeError where the parts do not fit."""
         self.online.load_state_dict(weights)
-        self.target.load_state_dict(with_prefix(tensors, "target."))
-        adam: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in with_prefix(tensors, "adam.").items():
-            number, slot = name.split(".")
-            adam.setdefault(int(number), {})[slot] = tensor.clone()  # the optimizer goes on writing into it
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": adam, "param_groups": groups})
+        if self.target is not self.online:
+            self.target.load_state_dict(with_prefix(tensors, "target."))
+        load_optimizer(self.optimizer, tensors, f"{self.config.optimizer}.")
         columns = {name: tensor.numpy() for name, tensor in with_prefix(tensors, "replay.").items()}
         self.replay.load(replay_folder, replay_files, columns, counters["replay_added"])
+        self.sampler.load({name: tensor.numpy() for name, tensor in with_prefix(tensors, "sampler.").items()})
         self.step, self.updates = counters["step"], counters["updates"]
         self._samples_owed = counters["samples_owed"]
+        self._recent = deque(counters.get("recent_scores", ()), maxlen=RECENT_GAMES)
         self.random.bit_generator.state = counters["random"]
         device, precision = counters.get("precision", ("", ""))
         if device == self.device.type:
             self.precision = getattr(torch, precision)
 
 
-def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin with `prefix`, by the rest of their names."""
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+def build_optimizer(config: DQNConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that the config names."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, config.learning_rate, momentum=config.momentum, fused=True)
+    return torch.optim.Adam(parameters, config.learning_rate, eps=config.adam_epsilon, fused=True)
+
+
+def build_sampler(config: DQNConfig, replay: FrameReplay) -> Sampler:
+    """The sampler that the config chooses."""
+    if config.prioritised:
+        return PrioritisedSampler(replay, config.n_step, config.priority_exponent)
+    return UniformSampler(replay, config.n_step)

@@ -12,23 +12,32 @@ step in which the vector environment begins a new game is no transition (`SKIP`)
 
 from __future__ import annotations
 
-import zlib
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from agents.files import write_atomically
 from agents.interfaces import GameSteps
 from agents.records import Transitions
+from agents.replay.ring import Ring
 
 GOES_ON, TERMINAL, TRUNCATED, SKIP = 0, 1, 2, 3
 
-SEGMENT_BYTES = 128 * 2**20
-"""Frames in one file of a saved replay, before compression."""
+
+@dataclass(frozen=True)
+class Draw:
+    """B transitions of a replay, chosen to learn from.
+
+    rows, games:   (B,) int64, where they lie (`FrameReplay.transitions`).
+    probabilities: (B,) float64, how likely each was to be chosen, up to a common factor.
+    """
+
+    rows: np.ndarray
+    games: np.ndarray
+    probabilities: np.ndarray
 
 
-class FrameReplay:
-    """Ring of single frames for `num_games` games, sampled uniformly as n-step transitions.
+class FrameReplay(Ring):
+    """Ring of single frames for `num_games` games, read as n-step transitions.
 
     capacity: transitions in all, rounded down to whole rows.
     clip_rewards: keep only the sign of a reward, as Nature's DQN does.
@@ -43,46 +52,35 @@ class FrameReplay:
         stack: int = 4,
         clip_rewards: bool = True,
     ):
-        self.rows = capacity // num_games
-        if self.rows < 2 * stack:
+        if capacity // num_games < 2 * stack:
             raise ValueError(f"a replay of {capacity} for {num_games} games holds less than two observations")
-        self.num_games, self.stack, self.clip_rewards = num_games, stack, clip_rewards
-        self.frames = np.zeros((self.rows, num_games, *frame_shape), frame_dtype)
-        self.actions = np.zeros((self.rows, num_games), np.uint8)
-        self.rewards = np.zeros((self.rows, num_games), np.float32)
-        self.ends = np.zeros((self.rows, num_games), np.uint8)
-        self.ages = np.zeros((self.rows, num_games), np.uint8)  # frames before this one in its game, up to stack-1
-        self.added = 0  # rows ever added; row t lives in slot t % rows
-
-    def __len__(self) -> int:
-        """Transitions held."""
-        return min(self.added, self.rows) * self.num_games
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self._columns.values())
-
-    @property
-    def _columns(self) -> dict[str, np.ndarray]:
+        columns: dict[str, tuple[tuple[int, ...], np.dtype | type]] = {
+            "frames": (frame_shape, frame_dtype),
+            "actions": ((), np.uint8),
+            "rewards": ((), np.float32),
+            "ends": ((), np.uint8),
+            "ages": ((), np.uint8),  # frames before this one in its game, up to stack-1
+        }
+        super().__init__(capacity // num_games, num_games, columns)
+        self.stack, self.clip_rewards = stack, clip_rewards
         names = ("frames", "actions", "rewards", "ends", "ages")
-        return {name: getattr(self, name) for name in names}
+        self.frames, self.actions, self.rewards, self.ends, self.ages = (self.columns[name] for name in names)
 
-    def add(self, observations: np.ndarray, steps: GameSteps) -> None:
+    def add_steps(self, observations: np.ndarray, steps: GameSteps) -> None:
         """Add o_t (N, stack, *frame) and the step that was taken from it."""
-        slot, previous = self.added % self.rows, (self.added - 1) % self.rows
-        self.frames[slot] = observations[:, -1]
-        self.actions[slot] = steps.actions
-        self.rewards[slot] = np.sign(steps.rewards) if self.clip_rewards else steps.rewards
+        previous = (self.added - 1) % self.rows
         ends = np.where(steps.truncated, TRUNCATED, GOES_ON)
         ends = np.where(steps.terminated | steps.life_lost, TERMINAL, ends)
-        self.ends[slot] = np.where(steps.began, SKIP, ends)
-        if self.added == 0:
-            self.ages[slot] = 0
-        else:
-            # The observation after a SKIP row is the first of a new game.
-            older = np.minimum(self.ages[previous] + 1, self.stack - 1)
-            self.ages[slot] = np.where(self.ends[previous] == SKIP, 0, older)
-        self.added += 1
+        # The observation after a SKIP row is the first of a new game.
+        older = np.minimum(self.ages[previous] + 1, self.stack - 1)
+        first = (self.added == 0) | (self.ends[previous] == SKIP)
+        self.add(
+            frames=observations[:, -1],
+            actions=steps.actions,
+            rewards=np.sign(steps.rewards) if self.clip_rewards else steps.rewards,
+            ends=np.where(steps.began, SKIP, ends),
+            ages=np.where(first, 0, older),
+        )
 
     def break_off(self) -> None:
         """The games were thrown away (training was resumed): what comes next does not follow the last row.
@@ -92,13 +90,12 @@ class FrameReplay:
         if self.added:
             self.ends[(self.added - 1) % self.rows] = SKIP
 
-    def sample(self, batch_size: int, n_step: int, discount: float, random: np.random.Generator) -> Transitions:
-        """Draw transitions uniformly, with replacement, among those whose n-step return is complete."""
-        row, game = self._draw(batch_size, n_step, random)
-        slot = row % self.rows
-        returns = np.zeros(batch_size, np.float32)
-        discounts = np.ones(batch_size, np.float32)
-        running = np.ones(batch_size, bool)
+    def transitions(self, draw: Draw, n_step: int, discount: float) -> Transitions:
+        """What was drawn, as n-step transitions."""
+        row, game = draw.rows, draw.games
+        returns = np.zeros(len(row), np.float32)
+        discounts = np.ones(len(row), np.float32)
+        running = np.ones(len(row), bool)
         after = row.copy()
         for k in range(n_step):
             at = (row + k) % self.rows
@@ -111,35 +108,24 @@ class FrameReplay:
             running &= end == GOES_ON
         return Transitions(
             observations=self.observations(row, game),
-            actions=self.actions[slot, game].astype(np.int64),
+            actions=self.actions[row % self.rows, game].astype(np.int64),
             returns=returns,
             discounts=discounts,
             next_observations=self.observations(after, game),
         )
 
-    def ready(self, n_step: int) -> bool:
-        """Whether there are n-step transitions to sample, and more than a few draws would find them."""
-        oldest, newest = self._complete(n_step)
-        recent = np.arange(max(oldest, newest - 64), newest) % self.rows
-        return bool((self.ends[recent] != SKIP).any())
+    def complete(self, n_step: int) -> tuple[int, int]:
+        """The first row whose stack is whole, and the row after the last whose n-step return is.
 
-    def _complete(self, n_step: int) -> tuple[int, int]:
-        """The first row whose stack is whole, and the row after the last whose n-step return is."""
-        oldest = max(0, self.added - self.rows)
+        Between them lies all that can be drawn, but for rows that are no transitions (`is_transition`).
+        """
+        oldest = self.oldest
         oldest += self.stack - 1 if oldest else 0  # the frames before these are overwritten
         return oldest, max(oldest, self.added - n_step)  # o_{t+n} must be in
 
-    def _draw(self, batch_size: int, n_step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        oldest, newest = self._complete(n_step)
-        if not self.ready(n_step):
-            raise ValueError("the replay holds too few steps to sample from")
-        rows, games = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        while len(rows) < batch_size:
-            row = random.integers(oldest, newest, batch_size)
-            game = random.integers(0, self.num_games, batch_size)
-            keep = self.ends[row % self.rows, game] != SKIP
-            rows, games = np.append(rows, row[keep]), np.append(games, game[keep])
-        return rows[:batch_size], games[:batch_size]
+    def is_transition(self, row: np.ndarray, game: np.ndarray) -> np.ndarray:
+        """Whether these rows of these games are more than the beginning of a new game."""
+        return self.ends[row % self.rows, game] != SKIP
 
     def observations(self, row: np.ndarray, game: np.ndarray) -> np.ndarray:
         """(B, stack, *frame), the oldest frame first; zeros where the game had not yet begun."""
@@ -150,60 +136,37 @@ class FrameReplay:
             stacked[short, : self.stack - 1 - age[short]] = 0
         return stacked
 
-    # -- saving -------------------------------------------------------------------------------------------
-    #
-    # A frame never changes once added, so saved frames are files of consecutive rows, and saving again writes
-    # only what is new. Successive frames differ in few pixels: their exclusive-or compresses to about 1 %.
-    # The small columns are saved whole each time.
+
+class UniformSampler:
+    """Draws every transition whose n-step return is complete with the same probability (Mnih et al. 2015)."""
+
+    def __init__(self, replay: FrameReplay, n_step: int):
+        self.replay, self.n_step = replay, n_step
+
+    def ready(self) -> bool:
+        """Whether there are transitions to draw, and more than a few tries would find them."""
+        oldest, newest = self.replay.complete(self.n_step)
+        recent = np.arange(max(oldest, newest - 64), newest)[:, None]
+        return bool(self.replay.is_transition(recent, np.arange(self.replay.num_games)).any())
+
+    def draw(self, batch_size: int, random: np.random.Generator) -> Draw:
+        """With replacement. Raises ValueError where nothing can be drawn."""
+        if not self.ready():
+            raise ValueError("the replay holds too few steps to draw from")
+        oldest, newest = self.replay.complete(self.n_step)
+        rows, games = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        while len(rows) < batch_size:
+            row = random.integers(oldest, newest, batch_size)
+            game = random.integers(0, self.replay.num_games, batch_size)
+            keep = self.replay.is_transition(row, game)
+            rows, games = np.append(rows, row[keep]), np.append(games, game[keep])
+        return Draw(rows[:batch_size], games[:batch_size], np.ones(batch_size))
+
+    def update(self, draw: Draw, errors: np.ndarray) -> None:
+        """Every transition stays as likely as it was."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything but the frames, in the order of slots."""
-        return {name: column for name, column in self._columns.items() if name != "frames"}
+        """Nothing: all that it needs is in the replay."""
+        return {}
 
-    def _segments(self) -> list[tuple[int, int]]:
-        """Consecutive ranges of rows that cover what the ring holds; all but the last are of full length."""
-        length = max(1, min(self.rows // 4, SEGMENT_BYTES // self.frames[0].nbytes))
-        oldest = max(0, self.added - self.rows)
-        first = oldest - oldest % length
-        return [(start, min(start + length, self.added)) for start in range(first, self.added, length)]
-
-    def save_frames(self, folder: Path) -> list[str]:
-        """Write the frames that `folder` does not hold yet; give the names of all files of this replay.
-
-        A name stands for its content: files are written elsewhere first and renamed, and never changed.
-        """
-        names = []
-        for start, stop in self._segments():
-            name = f"frames-{start:010d}-{stop:010d}.z"
-            names.append(name)
-            if not (folder / name).exists():
-                write_atomically(folder / name, _pack(self.frames[np.arange(start, stop) % self.rows]))
-        return names
-
-    def load(self, folder: Path, names: list[str], state: dict[str, np.ndarray], added: int) -> None:
-        """Become the replay that was saved. Raises ValueError where it is of another shape or damaged."""
-        for name, column in self.state().items():
-            if state[name].shape != column.shape or state[name].dtype != column.dtype:
-                raise ValueError(f"the saved replay's {name} are {state[name].shape}, not {column.shape}")
-            column[:] = state[name]
-        self.added = added
-        if names != [f"frames-{start:010d}-{stop:010d}.z" for start, stop in self._segments()]:
-            raise ValueError("the saved replay's files do not cover what it held")
-        for name, (start, stop) in zip(names, self._segments(), strict=True):
-            frames = _unpack((folder / name).read_bytes(), (stop - start, *self.frames.shape[1:]), self.frames.dtype)
-            held = np.arange(start, stop) >= added - self.rows
-            self.frames[np.arange(start, stop)[held] % self.rows] = frames[held]
-
-
-def _pack(frames: np.ndarray) -> bytes:
-    """Rows of frames, each but the first as its difference (exclusive-or) from the one before, compressed."""
-    rows = np.ascontiguousarray(frames).view(np.uint8).reshape(len(frames), -1)
-    return zlib.compress(np.concatenate([rows[:1], rows[1:] ^ rows[:-1]]).tobytes(), level=1)
-
-
-def _unpack(packed: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    try:
-        rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(shape[0], -1)
-        return np.bitwise_xor.accumulate(rows, axis=0).view(dtype).reshape(shape)
-    except (zlib.error, ValueError) as error:
-        raise ValueError(f"a file of the saved replay is damaged: {error}") from error
+    def load(self, state: dict[str, np.ndarray]) -> None: ...

@@ -6,45 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from corridor import TINY, Corridor, run, saved
 
 from agents.dqn.config import DQNConfig
 from agents.dqn.network import build_network
-from agents.dqn.train import DQNTrainer
+from agents.dqn.train import DQNTrainer, Learnt
 from agents.envs.atari import AtariGames
 from agents.envs.cartpole import CartPoleGames
 from agents.errors import TrainingDiverged, UserError
-from agents.interfaces import GameSteps
 from agents.layers import NatureEncoder, Workers, channels_last, choose_device, faster_precision, network_input
-
-TINY = DQNConfig(num_games=2, batch_size=8, learning_starts=40, replay_capacity=400, target_period=3, epsilon_steps=100)
 
 
 def breakout_trainer(config: DQNConfig = TINY, seed: int = 0) -> DQNTrainer:
     return DQNTrainer(config, AtariGames("breakout", config.num_games), seed)
-
-
-def run(trainer: DQNTrainer, steps: int) -> list:
-    return list(trainer.train(steps))
-
-
-class Corridor:
-    """Two games of one state and two actions; action 1 earns 1, then the game ends. Q(0) = 0, Q(1) = 1."""
-
-    num_games, stack, frame_shape, frame_dtype = 2, 1, (1,), np.dtype(np.float32)
-    action_names = ("wait", "earn")
-
-    def reset(self, seed: int) -> np.ndarray:
-        self.over = np.zeros(2, bool)
-        return np.ones((2, 1, 1), np.float32)
-
-    def step(self, actions: np.ndarray) -> GameSteps:
-        none, began = np.zeros(2, bool), self.over
-        rewards = np.where(began, 0, actions == 1).astype(np.float32)
-        self.over = ~began
-        ended = self.over.copy()
-        return GameSteps(np.ones((2, 1, 1), np.float32), actions, rewards, ended, none, none, began)
-
-    def close(self) -> None: ...
 
 
 def test_it_learns_the_values_of_a_task_that_is_known() -> None:
@@ -66,33 +40,16 @@ def test_it_learns_to_balance_a_pole() -> None:
     assert np.mean(scores[-15:]) > 60
 
 
-def test_cartpole_from_pixels_has_a_changing_picture() -> None:
-    games = CartPoleGames(2, pixels=True)
-    first = games.reset(0)
-    assert first.shape == (2, 4, 84, 84)
-    assert first[:, :3].max() == 0
-    later = games.step(np.array([0, 1])).observations
-    assert (later[:, -1] != later[:, -2]).any()
-    assert later[0].std() > 1
-
-
-def test_a_game_of_cartpole_begins_anew_after_its_end() -> None:
-    games = CartPoleGames(1)
-    games.reset(0)
-    steps = [games.step(np.array([0])) for _ in range(30)]
-    ends = [k for k, step in enumerate(steps) if step.terminated[0]]
-    assert ends
-    assert all(steps[k + 1].began[0] and steps[k + 1].rewards[0] == 0 for k in ends if k + 1 < len(steps))
-
-
 def test_counting_of_steps_updates_and_scores() -> None:
     trainer = breakout_trainer()
     updates = run(trainer, 200)
-    assert [update.step for update in updates] == list(range(2, 202, 2))
+    played = [update for update in updates if not update.metrics]
+    learnt = [update for update in updates if update.metrics]
+    assert [update.step for update in played] == list(range(2, 202, 2))
     # From step 40 on each step of two games owes 16 samples: two updates of 8.
-    assert updates[-1].updates == 2 * (200 - 40 + 2) // 2
-    assert updates[18].metrics == {}
-    assert set(updates[-1].metrics) == {"loss", "q", "gradient", "epsilon"}
+    assert [update.updates for update in learnt] == list(range(1, 2 * (200 - 40 + 2) // 2 + 1))
+    assert [update.step for update in learnt[:4]] == [40, 40, 42, 42]
+    assert set(learnt[-1].metrics) == {"loss", "q", "gradient", "epsilon"}
 
 
 def test_epsilon_falls_from_where_learning_starts() -> None:
@@ -116,13 +73,6 @@ def test_the_target_network_is_copied_every_period_and_only_then() -> None:
     trainer.learn()
     for ours, theirs in zip(trainer.online.parameters(), trainer.target.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-
-
-def saved(trainer: DQNTrainer, folder: Path) -> tuple:
-    """All that is saved of a trainer, as copies."""
-    weights = {name: tensor.clone() for name, tensor in trainer.weights().items()}
-    tensors = {name: tensor.clone() for name, tensor in trainer.training_tensors().items()}
-    return weights, tensors, trainer.training_counters(), folder, trainer.save_replay(folder)
 
 
 def test_a_resumed_training_goes_on_exactly(tmp_path: Path) -> None:
@@ -198,13 +148,19 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole() -> None:
     trainer = breakout_trainer()
     trainer.precision = torch.float32
     run(trainer, 60)
-    batch = trainer.replay.sample(8, 1, 0.9, trainer.random)
-    whole = trainer._gradient(batch)
+    draw = dataclasses.replace(trainer.sampler.draw(8, trainer.random), probabilities=np.arange(1.0, 9.0))
+
+    def learnt() -> list[Learnt]:
+        return [trainer._gradient((part, trainer._targets(part))) for part in trainer._split(draw)]
+
+    (whole,) = learnt()
     trainer._workers = Workers(3)
-    parts = [trainer._gradient(part) for part in trainer._split(batch)]
-    assert sum(part[0] for part in parts) == pytest.approx(whole[0], rel=1e-4)
-    for k, gradient in enumerate(whole[2]):
-        torch.testing.assert_close(sum(part[2][k] for part in parts), gradient, rtol=1e-3, atol=1e-6)
+    parts = learnt()
+    assert len(parts) == 3
+    assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=1e-4)
+    np.testing.assert_allclose(np.concatenate([part.errors for part in parts]), whole.errors, rtol=1e-3, atol=1e-5)
+    for k, gradient in enumerate(whole.gradient):
+        torch.testing.assert_close(sum(part.gradient[k] for part in parts), gradient, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.errors import UserError
 from agents.interfaces import GameSteps
-from agents.replay.frames import SKIP, FrameReplay
+from agents.replay.frames import SKIP, FrameReplay, UniformSampler
 
 
 class ScriptedGame:
@@ -33,7 +33,7 @@ class ScriptedGame:
         """Take one step that ends as `end` says: '', 'life', 'over', 'cut', or 'began' (a new game begins)."""
         before = self.observation
         self.begin() if end == "began" else self.push()
-        replay.add(
+        replay.add_steps(
             before,
             GameSteps(
                 observations=self.observation,
@@ -53,7 +53,8 @@ def pixels(observations: np.ndarray) -> list[list[int]]:
 
 def draw_all(replay: FrameReplay, n_step: int = 1, discount: float = 0.5) -> dict[int, tuple]:
     """Every transition that can be drawn, by its newest frame."""
-    batch = replay.sample(600, n_step, discount, np.random.default_rng(0))
+    draw = UniformSampler(replay, n_step).draw(600, np.random.default_rng(0))
+    batch = replay.transitions(draw, n_step, discount)
     found = {}
     for i in range(600):
         o, after = pixels(batch.observations[i : i + 1])[0], pixels(batch.next_observations[i : i + 1])[0]
@@ -151,9 +152,10 @@ def test_a_replay_of_nothing_but_broken_games_is_not_ready() -> None:
         game.step(replay)
         replay.break_off()
         game.begin()
-    assert not replay.ready(1)
+    sampler = UniformSampler(replay, 1)
+    assert not sampler.ready()
     with pytest.raises(ValueError, match="too few"):
-        replay.sample(1, 1, 0.9, np.random.default_rng(0))
+        sampler.draw(1, np.random.default_rng(0))
 
 
 kinds = st.sampled_from(["", "", "", "", "life", "over", "cut", "break"])
@@ -206,7 +208,7 @@ def test_too_few_steps_to_sample_from() -> None:
     replay, game = small(), ScriptedGame()
     game.step(replay)
     with pytest.raises(ValueError, match="too few"):
-        replay.sample(1, 3, 0.9, np.random.default_rng(0))
+        UniformSampler(replay, 3).draw(1, np.random.default_rng(0))
 
 
 @settings(max_examples=25, deadline=None)
@@ -276,5 +278,5 @@ def test_skipped_rows_are_never_drawn() -> None:
     replay, game = small(), ScriptedGame()
     for t in range(30):
         game.step(replay, 0, "over" if t % 3 == 1 else "began" if t % 3 == 2 else "")
-    row, column = replay._draw(500, 1, np.random.default_rng(0))
-    assert (replay.ends[row % replay.rows, column] != SKIP).all()
+    draw = UniformSampler(replay, 1).draw(500, np.random.default_rng(0))
+    assert (replay.ends[draw.rows % replay.rows, draw.games] != SKIP).all()

@@ -59,8 +59,11 @@ def test_metrics_are_means_since_the_last_line(new_run: NewRun, tape: list[TapeT
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_after_a_save_and_it_goes_on_from_there(
-    new_run: NewRun, tape: list[TapeTrainer], number: signal.Signals
+    new_run: NewRun, tape: list[TapeTrainer], number: signal.Signals, request: pytest.FixtureRequest
 ) -> None:
+    # Under nohup the tests themselves are begun with hang-ups ignored, and training would rightly ignore them too.
+    at_start = signal.signal(number, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(number, at_start))
     run = new_run(steps=10**9)
     messages: list[str] = []
     sent: list[int] = []

@@ -1,0 +1,107 @@
+"""A replay of sequences, for models that have a memory (Hafner et al. 2021, section 2 and appendix).
+
+Row t holds what arrived at time t, and what led there:
+
+    row t       x_t  a_{t-1}  r_t  first_t  end_t        r_t is earned on arriving at x_t
+    row t+1     x_{t+1}  a_t …
+
+The first row of a game has no action and no reward; the row in which a game ends holds its last frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.interfaces import GameSteps
+from agents.replay.ring import Ring
+
+GOES_ON, LIFE_LOST, GAME_OVER = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """B windows of T consecutive rows, time first.
+
+    frames    (T, B, *frame), as games give them
+    actions   (T, B) int64, or (T, B, A) float32: actions[t] led to frames[t]; meaningless where `first`
+    rewards   (T, B) float32: earned on arriving at frames[t], as the game gives them
+    first     (T, B) bool: a game begins with this row
+    alive     (T, B) float32: 0 where a life or the game ended on arriving, else 1
+    playing   (T, B) float32: 0 where the game ended on arriving, else 1
+    """
+
+    frames: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    first: np.ndarray
+    alive: np.ndarray
+    playing: np.ndarray
+
+
+class SequenceReplay(Ring):
+    """Ring of arrivals in `num_games` games, sampled uniformly as windows of consecutive rows.
+
+    capacity: arrivals in all, rounded down to whole rows.
+    action_size: numbers of an action where actions are numbers; 0 where there are some to choose among.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        num_games: int,
+        frame_shape: tuple[int, ...],
+        frame_dtype: np.dtype | type,
+        action_size: int = 0,
+    ):
+        self._action_kind: type = np.float32 if action_size else np.int64
+        columns: dict[str, tuple[tuple[int, ...], np.dtype | type]] = {
+            "frames": (frame_shape, frame_dtype),
+            "actions": ((action_size,), np.float32) if action_size else ((), np.uint8),
+            "rewards": ((), np.float32),
+            "first": ((), np.bool_),
+            "ends": ((), np.uint8),
+        }
+        super().__init__(capacity // num_games, num_games, columns)
+
+    def add_first(self, observations: np.ndarray) -> None:
+        """All games begin anew, with `observations` (N, stack, *frame)."""
+        none = np.zeros(self.num_games)
+        actions = np.zeros_like(self.columns["actions"][0])
+        self.add(frames=observations[:, -1], actions=actions, rewards=none, first=none == 0, ends=none)
+
+    def add_steps(self, steps: GameSteps) -> None:
+        """One step of all games."""
+        ends = np.where(steps.life_lost, LIFE_LOST, GOES_ON)
+        # A game that was cut off went on, as far as anyone can learn from it.
+        ends = np.where(steps.terminated, GAME_OVER, ends)
+        self.add(
+            frames=steps.observations[:, -1],
+            actions=np.where(steps.began.reshape(-1, *[1] * (steps.actions.ndim - 1)), 0, steps.actions),
+            rewards=np.where(steps.began, 0, steps.rewards),
+            first=steps.began,
+            ends=np.where(steps.began, GOES_ON, ends),
+        )
+
+    def ready(self, length: int) -> bool:
+        """Whether a window of this length can be sampled."""
+        return self.added - self.oldest >= length
+
+    def sample(self, batch_size: int, length: int, random: np.random.Generator) -> Sequences:
+        """Draw windows uniformly, with replacement. Raises ValueError where there are too few rows."""
+        if not self.ready(length):
+            raise ValueError(f"the replay holds no {length} rows yet")
+        start = random.integers(self.oldest, self.added - length + 1, batch_size)
+        slots = (start + np.arange(length)[:, None]) % self.rows  # (T, B)
+        games = random.integers(0, self.num_games, batch_size)[None]
+        taken = {name: column[slots, games] for name, column in self.columns.items()}
+        ends = taken["ends"]
+        return Sequences(
+            frames=taken["frames"],
+            actions=taken["actions"].astype(self._action_kind),
+            rewards=taken["rewards"],
+            first=taken["first"],
+            alive=(ends == GOES_ON).astype(np.float32),
+            playing=(ends != GAME_OVER).astype(np.float32),
+        )
