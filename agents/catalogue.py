@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.envs.names import CARTPOLE, resolve_game
+from agents.envs.names import CLASSIC_CONTROL, resolve_game
 from agents.errors import UserError
 from agents.settings import from_json
 
 if TYPE_CHECKING:
     import torch
 
+    from agents.dreamer.actions import Actions
+    from agents.dreamer.world_model import WorldModel
     from agents.envs.atari import AtariSettings
+    from agents.envs.guided import GuidedGames
     from agents.interfaces import Agent, Games, Trainer
     from agents.runs.directory import RunConfig
 
@@ -29,10 +32,19 @@ def _dqn_config() -> type[Any]:
     return DQNConfig
 
 
-def _dqn_trainer(config: Any, games: Games, seed: int, device: torch.device) -> Trainer:
-    from agents.dqn.train import DQNTrainer
+def _dqn_config_for(game: str) -> Any:
+    from agents.dqn.config import config_for
 
-    return DQNTrainer(config, games, seed, device)
+    return config_for(game)
+
+
+def _dqn_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dqn.train import DQNTrainer
+    from agents.interfaces import is_continuous
+
+    if is_continuous(games):
+        raise UserError(f"dqn chooses among actions, and those of {run.game} are numbers. Use --agent dreamer-v1.")
+    return DQNTrainer(config, games, run.seed, device)
 
 
 def _dqn_agent(
@@ -44,21 +56,138 @@ def _dqn_agent(
 
     with contextlib.closing(build_games(game, 1, settings)) as games:
         names = games.action_names
-        network = build_network(len(names), games.stack, games.frame_shape)
+        network = build_network(len(names), games.stack, games.frame_shape, config)
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
 
 
+def _dreamer_config() -> type[Any]:
+    from agents.dreamer.config import DreamerConfig
+
+    return DreamerConfig
+
+
+def _dreamer_v1_config_for(game: str) -> Any:
+    from agents.dreamer.config import v1_config_for
+
+    return v1_config_for(game)
+
+
+def _dreamer_view(game: str) -> AtariSettings:
+    from agents.envs.atari import AtariSettings
+
+    if game == "breakout":
+        # From the top wall to the paddle, each two by two pixels as one: the ball is then one by two.
+        return AtariSettings(colour=True, stack=1, size=80, max_pool=False, crop_top=33, crop_bottom=17)
+    return AtariSettings(colour=True, stack=1, size=80)
+
+
+def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dreamer.train import DreamerTrainer
+
+    _check_view(run, games)
+    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config))
+
+
+def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dreamer.actions import actions_of
+    from agents.dreamer.planning import Planner
+    from agents.dreamer.train import DreamerTrainer
+
+    _check_view(run, games)
+    planner = Planner(config, actions_of(games))
+    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config), planner=planner)
+
+
+def _check_view(run: RunConfig, games: Games) -> None:
+    if len(games.frame_shape) == 2:
+        raise UserError(f"{run.agent} learns from pictures in colour, or numbers: it cannot be trained on {run.game}.")
+
+
+def _guided_games(run: RunConfig, config: Any) -> GuidedGames:
+    """The games of the agent that `config.from_agent` names, as the run's own agent sees them."""
+    from agents.envs.guided import GuidedGames
+
+    checkpoint = find_checkpoint(config.from_agent, run.game)
+    seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
+    if seen is None or settings is None:
+        raise UserError(f"{run.game} cannot be watched: only Atari games can.")
+    return GuidedGames(load_agent(checkpoint), seen, resolve_game(run.game), config.num_games, settings)
+
+
+def _dreamer_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dreamer.agent import DreamerAgent
+    from agents.dreamer.behaviour import Behaviour
+    from agents.optimizers import with_prefix
+
+    names, actions, model = _world_model(game, settings, config, weights)
+    behaviour = Behaviour(config, actions)
+    behaviour.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "behaviour.").items()})
+    return DreamerAgent(model, behaviour, names, settings, device)
+
+
+def _planet_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dreamer.agent import DreamerAgent
+    from agents.dreamer.planning import Planner
+
+    names, actions, model = _world_model(game, settings, config, weights)
+    return DreamerAgent(model, Planner(config, actions), names, settings, device)
+
+
+def _world_model(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor]
+) -> tuple[tuple[str, ...], Actions, WorldModel]:
+    """The game's actions by name and by kind, and the world model that any of Dreamer's family has learnt of it."""
+    from agents.dreamer.actions import actions_of
+    from agents.dreamer.world_model import WorldModel
+    from agents.optimizers import with_prefix
+
+    with contextlib.closing(build_games(game, 1, settings)) as games:
+        names, actions = games.action_names, actions_of(games)
+        model = WorldModel(config, actions.size, games.frame_shape)
+    model.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "model.").items()})
+    return names, actions, model
+
+
 @dataclass(frozen=True)
 class Algorithm:
-    """How one algorithm is configured, trained and loaded."""
+    """How one algorithm is configured, trained and loaded.
+
+    suited: its config for a game that may want other values than its defaults; None where it has no such games.
+    view:   how it plays and sees an Atari game, as long as nothing is set; None stands for the defaults.
+    reads:  other algorithms whose checkpoints it can play from: `planet:breakout-dreamer`.
+    """
 
     config: Callable[[], type[Any]]
-    trainer: Callable[[Any, Games, int, torch.device], Trainer]
+    trainer: Callable[[RunConfig, Any, Games, torch.device], Trainer]
     agent: Callable[[str, AtariSettings | None, Any, dict[str, torch.Tensor], torch.device], Agent]
+    suited: Callable[[str], Any] | None = None
+    view: Callable[[str], AtariSettings] | None = None
+    reads: tuple[str, ...] = ()
+
+    def config_for(self, game: str) -> Any:
+        """The config with which this game is trained, as long as nothing is set."""
+        return self.suited(game) if self.suited else self.config()()
+
+    def settings_for(self, game: str) -> AtariSettings:
+        """The settings with which an Atari game is played, as long as nothing is set."""
+        from agents.envs.atari import AtariSettings
+
+        return self.view(game) if self.view else AtariSettings()
 
 
-ALGORITHMS = {"dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent)}
+ALGORITHMS = {
+    "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for),
+    "dreamer": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, view=_dreamer_view),
+    "dreamer-v1": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view),
+    "planet": Algorithm(
+        _dreamer_config, _planet_trainer, _planet_agent, view=_dreamer_view, reads=("dreamer", "dreamer-v1")
+    ),
+}
 
 
 def algorithm(name: str) -> Algorithm:
@@ -71,13 +200,13 @@ def algorithm(name: str) -> Algorithm:
 
 
 def game_settings(game: str, values: dict[str, Any]) -> AtariSettings | None:
-    """How a game is played, from the values saved of it; None for CartPole, which has no settings.
+    """How a game is played, from the values saved of it; None for those of `CLASSIC_CONTROL`, which have no settings.
 
     Raises UserError for values that do not fit the game.
     """
     from agents.envs.atari import AtariSettings
 
-    if game not in CARTPOLE:
+    if game not in CLASSIC_CONTROL:
         return from_json(AtariSettings, values)
     if values:
         raise UserError(f"{game} has no settings: it cannot be given {', '.join(sorted(values))}.")
@@ -86,7 +215,11 @@ def game_settings(game: str, values: dict[str, Any]) -> AtariSettings | None:
 
 def build_games(game: str, num_games: int, settings: AtariSettings | None) -> Games:
     """Many games at a time, by their plain name; settings as `game_settings` gives them."""
-    if game in CARTPOLE:
+    if game in CLASSIC_CONTROL:
+        if game == "pendulum":
+            from agents.envs.pendulum import PendulumGames
+
+            return PendulumGames(num_games)
         from agents.envs.cartpole import CartPoleGames
 
         return CartPoleGames(num_games, pixels=game == "cartpole-pixels")
@@ -102,7 +235,7 @@ def build_trainer(run: RunConfig) -> Trainer:
     kind = algorithm(run.agent)
     config = from_json(kind.config(), run.algorithm)
     games = build_games(run.game, config.num_games, game_settings(run.game, run.settings))
-    return kind.trainer(config, games, run.seed, choose_device(run.device))
+    return kind.trainer(run, config, games, choose_device(run.device))
 
 
 # -- checkpoints --------------------------------------------------------------------------------------------
@@ -149,16 +282,23 @@ class Checkpoint:
 def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
     """A checkpoint by the name of a shipped one, of an algorithm, of a run, or by its folder.
 
+    named: `planet:NAME` is what another algorithm makes of the weights called NAME (`Algorithm.reads`).
     game: the plain name of the game that it must have been trained for; None takes any.
     Raises UserError where nothing is so called, it is damaged, or it plays another game.
     """
     from agents.runs.checkpoint import load_config
 
-    folder = _find_folder(named, game)
+    reader, colon, name = named.partition(":")
+    if reader not in ALGORITHMS or not colon:
+        reader, name = "", named
+    folder = _find_folder(name, game)
     config = load_config(folder)
+    if reader and config["agent"] not in (reader, *ALGORITHMS[reader].reads):
+        raise UserError(f"{reader} can make nothing of '{name}': it was trained by {config['agent']}.")
     if game is not None and config["game"] != game:
         raise UserError(f"'{named}' plays {config['game']}, not {game}. Give {config['game']} as the game.")
-    return Checkpoint(folder, named, config["game"], config["agent"], config["settings"], config["algorithm"])
+    agent = reader or config["agent"]
+    return Checkpoint(folder, named, config["game"], agent, config["settings"], config["algorithm"])
 
 
 def _find_folder(named: str, game: str | None) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.catalogue import build_games
 from agents.envs.atari import AtariSettings
-from agents.interfaces import Agent
+from agents.interfaces import Agent, is_continuous
 from agents.settings import check_range
 
 
@@ -75,12 +75,15 @@ def play_whole_games(
     games = build_games(game, episodes, settings)
     random = np.random.default_rng(seed)
     observations = games.reset(seed)
-    memory, taken, began = agent.begin(episodes), np.zeros(episodes, np.int64), np.ones(episodes, bool)
+    continuous = is_continuous(games)
+    taken = np.zeros((episodes, len(games.action_names)), np.float32) if continuous else np.zeros(episodes, np.int64)
+    memory, began = agent.begin(episodes), np.ones(episodes, bool)
     returns, playing, decisions = np.zeros(episodes), np.ones(episodes, bool), 0
     begin = time.perf_counter()
     while playing.any():
         memory = agent.observe(memory, observations, taken, began)
-        steps = games.step(draw(agent.act_batch(observations, memory), epsilon, random))
+        choose = wander if continuous else draw
+        steps = games.step(choose(agent.act_batch(observations, memory), epsilon, random))
         observations, taken, began = steps.observations, steps.actions, steps.began
         returns += np.where(playing, steps.rewards, 0)
         decisions += int(playing.sum())
@@ -98,3 +101,9 @@ def draw(probabilities: np.ndarray, epsilon: float, random: np.random.Generator)
     # Drawn for every game, over or not, so that no game's end shifts another game's luck.
     thresholds = random.random((len(mixed), 1)) * mixed.sum(1, keepdims=True)
     return (mixed.cumsum(1) > thresholds).argmax(1).astype(np.int64)
+
+
+def wander(actions: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:
+    """`draw` where actions are numbers: (N, A) float32, each row with probability `epsilon` a uniform one instead."""
+    anything = random.uniform(-1, 1, actions.shape).astype(np.float32)
+    return np.where(random.random((len(actions), 1)) < epsilon, anything, actions)

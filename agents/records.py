@@ -71,12 +71,14 @@ class Update:
     updates: gradient updates so far.
     metrics: named numbers of the newest gradient update (loss, mean Q, …); empty while only collecting.
     scores:  true returns of the whole games that ended in this step.
+    picture: (h, w, 3) uint8, what the algorithm has to show of itself now and then, or None.
     """
 
     step: int
     updates: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     scores: tuple[float, ...] = ()
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # line and from those above it in this list.
 LEVELS = [
     ["agents.errors", "agents.records"],
-    ["agents.interfaces", "agents.settings", "agents.files"],
+    ["agents.interfaces", "agents.settings", "agents.files", "agents.optimizers"],
     [
         *("agents.imagination", "agents.fidelity", "agents.returns", "agents.layers", "agents.replay", "agents.envs"),
         *("agents.runs.directory", "agents.runs.checkpoint", "agents.runs.export"),

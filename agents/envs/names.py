@@ -1,4 +1,4 @@
-"""Plain names of games: `breakout`, `space-invaders`, `cartpole`."""
+"""Plain names of games: `breakout`, `space-invaders`, `cartpole`, `pendulum`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import difflib
 
 from agents.errors import UserError
 
-CARTPOLE = ("cartpole", "cartpole-pixels")
+CLASSIC_CONTROL = ("cartpole", "cartpole-pixels", "pendulum")
+"""Games without settings, for training only."""
 
 
 def atari_names() -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def resolve_game(name: str) -> str:
 
     Raises UserError with near matches where there is no such game.
     """
-    known = {known.replace("-", ""): known for known in (*CARTPOLE, *atari_names())}
+    known = {known.replace("-", ""): known for known in (*CLASSIC_CONTROL, *atari_names())}
     typed = name.strip().removeprefix("ALE/").lower()
     for version in ("-v5", "-v4", "-v1", "-v0"):
         typed = typed.removesuffix(version)

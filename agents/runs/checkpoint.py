@@ -120,6 +120,8 @@ def save_checkpoint(run: RunDirectory, trainer: Trainer) -> Path:
     Where the trainer has not moved since its last checkpoint, that one stands and nothing is written.
     """
     name = f"step-{trainer.step:012d}"
+    if trainer.step == 0 and trainer.updates:
+        name += f"-{trainer.updates:09d}"  # it learns from what others have played, and has yet to begin itself
     final, temporary = run.checkpoints / name, run.checkpoints / f".{name}"
     if final.exists():
         return final

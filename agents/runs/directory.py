@@ -9,6 +9,7 @@
     stop            there when somebody asked the trainer to save and end
     replay/         frames of the replay, shared by the checkpoints
     checkpoints/    step-000000123456/, the newest last
+    pictures/       what an algorithm shows of itself now and then, as PNG; the newest `PICTURES_KEPT`
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import filelock
 import platformdirs
@@ -34,7 +35,12 @@ from agents.errors import UserError
 from agents.files import told_plainly, write_atomically
 from agents.settings import from_json
 
+if TYPE_CHECKING:
+    import numpy as np
+
 T = TypeVar("T")
+
+PICTURES_KEPT = 200
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """A run's name: a folder anywhere, and no option of a command."""
@@ -85,6 +91,7 @@ class RunDirectory:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.replay = path / "replay"
+        self.pictures = path / "pictures"
         self.log = path / "log.txt"
 
     @classmethod
@@ -241,8 +248,19 @@ class RunDirectory:
         """The step of the newest checkpoint and the time of its saving; None where there is none."""
         for folder in self.checkpoint_folders():
             with contextlib.suppress(OSError, ValueError):
-                return int(folder.name.removeprefix("step-")), folder.stat().st_mtime
+                return int(folder.name.split("-")[1]), folder.stat().st_mtime
         return None
+
+    def save_picture(self, name: str, picture: np.ndarray) -> None:
+        """Keep a picture (h, w, 3) uint8 as pictures/<name>.png; the oldest go where there are too many."""
+        import cv2  # too heavy for those who only look at runs
+
+        with told_plainly(self.pictures):
+            self.pictures.mkdir(exist_ok=True)
+            _, encoded = cv2.imencode(".png", picture[:, :, ::-1])
+            write_atomically(self.pictures / f"{name}.png", encoded.tobytes())
+            for path in sorted(self.pictures.glob("*.png"))[:-PICTURES_KEPT]:
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the run, checkpoints and all. Raises UserError while it is being trained."""

@@ -131,6 +131,8 @@ class _Session:
         state = "finished"
         for update in trainer.train(self.config.steps):
             self._collect(update)
+            if update.picture is not None:
+                self.run.save_picture(f"{update.step:012d}-{update.updates:09d}", update.picture)
             now = time.monotonic()
             if now >= due["status"]:
                 due["status"] = now + self.pace.status

@@ -51,10 +51,10 @@ def play(
 
 def _known(game: str | None) -> str | None:
     """The plain name of the game that was asked for. Raises UserError where it cannot be played."""
-    from agents.envs.names import CARTPOLE, resolve_game
+    from agents.envs.names import CLASSIC_CONTROL, resolve_game
 
     played = None if game is None else resolve_game(game)
-    if played in CARTPOLE:
+    if played in CLASSIC_CONTROL:
         raise UserError(f"{played} is for training only: it cannot be played in the terminal. Try: mbrl play breakout")
     return played
 

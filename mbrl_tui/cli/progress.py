@@ -15,6 +15,15 @@ from rich.text import Text
 from agents.runs.directory import RunConfig, Status
 from mbrl_tui.cli.wording import clock, number
 
+SHOWN = {
+    "borrowed": ("borrowed steps", ",.0f"),
+    "loss": ("loss", ".2g"),
+    "image": ("picture", ".3g"),
+    "kl": ("KL", ".3g"),
+    "return": ("dreamt return", ".2f"),
+    "epsilon": ("ε", ".3f"),
+}
+"""The metrics worth a place in one line: what a person reads, and how it is written."""
 LINE_SECONDS = 10.0
 """Between two plain lines, where the output is no terminal."""
 
@@ -61,12 +70,11 @@ class Standing:
 
     def facts(self) -> list[tuple[str, str]]:
         """Names and values, the most wanted first; a dash for what is not known yet."""
-        loss, epsilon = self.metrics.get("loss"), self.metrics.get("epsilon")
-        facts = [
-            ("score", number(self.status.score)),
-            ("loss", f"{loss:.2g}" if loss is not None else "–"),
-            ("ε", f"{epsilon:.3f}" if epsilon is not None else "–"),
-        ]
+        facts = [("score", number(self.status.score))]
+        known = {name: shown for name, shown in SHOWN.items() if name in self.metrics}
+        facts += [(words, format(self.metrics[name], form)) for name, (words, form) in known.items()]
+        if not known:
+            facts.append(("loss", "–"))
         if self.status.state == "running":
             facts += [
                 ("steps/s", number(self.status.steps_per_second or None, 0)),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agents.runs.directory import RunConfig, RunDirectory, Status
 
 DEFAULT_AGENT = "dqn"
+COLLECT = 100_000
 
 
 def train(
@@ -26,14 +27,18 @@ def train(
     run: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the new run.")] = None,
     device: Device = None,
     sticky: Sticky = None,
+    from_agent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="dreamer: learn from this agent's games first.")
+    ] = None,
+    collect: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=f"How many steps of them (default: {COLLECT:,}).")
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting, see --settings; repeatable.")
     ] = None,
     resume: Annotated[str | None, typer.Option(metavar="NAME", help="Go on with this run.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background, without this terminal.")] = False,
-    settings: Annotated[
-        bool, typer.Option("--settings", help="List the algorithm's settings and the game's, and exit.")
-    ] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List the settings for GAME, and exit.")] = False,
 ) -> None:
     """Train an agent; Ctrl-C saves and stops.
 
@@ -41,9 +46,10 @@ def train(
     """
     kind = agent or DEFAULT_AGENT
     if settings:
-        _list_settings(kind)
+        _list_settings(kind, game)
     elif resume is not None:
         own = {"GAME": game, "--agent": agent, "--seed": seed, "--run": run, "--sticky": sticky, "--set": assignments}
+        own |= {"--from-agent": from_agent, "--collect": collect}
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
@@ -51,7 +57,8 @@ def train(
         from agents.runs.directory import RunConfig, RunDirectory
 
         played = _trainable(game, kind)
-        algorithm, played_with = _settings(kind, played, steps, sticky, assignments or [])
+        borrowed = _borrowed(kind, played, from_agent, collect)
+        algorithm, played_with = _settings(kind, played, steps, sticky, [*(assignments or []), *borrowed])
         check_run_name(run or "")
         config = RunConfig(
             name=RunDirectory.free_name(played, kind) if run is None else run,
@@ -81,30 +88,49 @@ def _trainable(game: str | None, agent: str) -> str:
     return played
 
 
+def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None) -> list[str]:
+    """What `--from-agent` and `--collect` set."""
+    if from_agent is None:
+        if collect is not None:
+            raise UserError("--collect needs to know whose games: add --from-agent NAME.")
+        return []
+    from dataclasses import fields
+
+    from agents.catalogue import algorithm, find_checkpoint
+
+    if "from_agent" not in {field.name for field in fields(algorithm(agent).config())}:
+        raise UserError(f"{agent} cannot learn from another agent's games: leave out --from-agent.")
+    find_checkpoint(from_agent, game)  # now, rather than in the background
+    return [f"from_agent={from_agent}", f"collect={collect or COLLECT}"]
+
+
 def _settings(
     agent: str, game: str, steps: int | None, sticky: float | None, assignments: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the algorithm and of the game (none for CartPole): their own but for what was given."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from agents.catalogue import algorithm
-    from agents.envs.names import CARTPOLE
+    from agents.envs.names import CLASSIC_CONTROL
     from agents.settings import parse_assignments
 
-    kind = algorithm(agent).config()
-    if game in CARTPOLE:
+    own = algorithm(agent).config_for(game)
+    kind = type(own)
+    if game in CLASSIC_CONTROL:
         if sticky is not None:
             raise UserError(f"{game} has no sticky actions: leave out --sticky.")
         (values,) = parse_assignments([kind], assignments)
-        return asdict(kind(**_once(values, "steps", steps))), {}
+        return asdict(replace(own, **_once(values, "steps", steps))), {}
 
     from agents.envs.atari import AtariSettings
 
     values, game_values = parse_assignments([kind, AtariSettings], assignments)
-    settings = AtariSettings(**_once(game_values, "sticky", sticky))
-    if settings.size != AtariSettings.size:
-        raise UserError(f"size must be {AtariSettings.size}: the network reads frames of this size only.")
-    return asdict(kind(**_once(values, "steps", steps))), asdict(settings)
+    usual = algorithm(agent).settings_for(game)
+    settings = replace(usual, **_once(game_values, "sticky", sticky))
+    for name in ("size", "colour"):
+        if getattr(settings, name) != getattr(usual, name):
+            raise UserError(f"{name} must be {getattr(usual, name)}: the networks of {agent} read such frames only.")
+    return asdict(replace(own, **_once(values, "steps", steps))), asdict(settings)
 
 
 def _once(values: dict[str, Any], name: str, given: float | None) -> dict[str, Any]:
@@ -124,20 +150,24 @@ def _check_device(name: str) -> None:
         choose_device(name)
 
 
-def _list_settings(agent: str) -> None:
+def _list_settings(agent: str, game: str | None) -> None:
+    """The settings with the values that they have in this game; without a game, in an Atari game."""
     from rich.table import Table
 
     from agents.catalogue import algorithm
-    from agents.envs.atari import AtariSettings
+    from agents.envs.names import CLASSIC_CONTROL, resolve_game
     from agents.settings import describe
     from mbrl_tui.cli.output import console
 
-    blocks = {f"setting of {agent}": algorithm(agent).config(), "setting of an Atari game": AtariSettings}
-    for number, (title, kind) in enumerate(blocks.items()):
+    played = resolve_game(game) if game else "breakout"
+    blocks = {f"setting of {agent}": algorithm(agent).config_for(played)}
+    if played not in CLASSIC_CONTROL:
+        blocks["setting of an Atari game"] = algorithm(agent).settings_for(played)
+    for number, (title, block) in enumerate(blocks.items()):
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
         for heading in (title, "type", "default", ""):
             table.add_column(heading, no_wrap=bool(heading))
-        for setting in describe(kind):
+        for setting in describe(block):
             table.add_row(setting.name, setting.type, setting.default, setting.text)
         if number:
             console().print()
@@ -222,5 +252,6 @@ def _train_here(run: RunDirectory) -> None:
 
 def _farewell(config: RunConfig, status: Status) -> str:
     if status.state == "finished":
-        return f"Finished at step {status.step:,}. {how_to_see(config.game, config.name)}"
+        early = ", for the game is solved" if status.step < config.steps else ""
+        return f"Finished at step {status.step:,}{early}. {how_to_see(config.game, config.name)}"
     return f"Saved and stopped at step {status.step:,}. Go on: mbrl train --resume {config.name}"

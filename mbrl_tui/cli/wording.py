@@ -12,9 +12,9 @@ def number(value: float | None, digits: int = 1) -> str:
 
 def how_to_see(game: str, agent: str | Path) -> str:
     """The command that shows what an agent has learnt, and what it does."""
-    from agents.envs.names import CARTPOLE
+    from agents.envs.names import CLASSIC_CONTROL
 
-    if game in CARTPOLE:  # which cannot be drawn in a terminal
+    if game in CLASSIC_CONTROL:  # which cannot be drawn in a terminal
         return f"Score it: mbrl evaluate {game} --agent {agent}"
     return f"Watch it: mbrl play {game} --agent {agent}"
 

@@ -1,14 +1,20 @@
 """What every agent must keep, whatever its kind."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from agents.catalogue import ALGORITHMS
 from agents.dqn.agent import DQNAgent, epsilon_greedy
 from agents.dqn.network import build_network
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.dreamer.agent import DreamerAgent
+from agents.dreamer.behaviour import Behaviour
+from agents.dreamer.config import DreamerConfig
+from agents.dreamer.world_model import WorldModel
+from agents.envs.atari import AtariGame, AtariSettings, action_names
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.evaluate import Evaluation, draw, play_whole_games
@@ -22,15 +28,35 @@ def dqn(epsilon: float = 0.0) -> DQNAgent:
     return DQNAgent(build_network(4, 4, (84, 84)), emulator.action_names, emulator, epsilon)
 
 
-@pytest.fixture(params=[dqn], ids=["dqn"])
-def agent(request: pytest.FixtureRequest) -> Agent:
-    make: Callable[[], Agent] = request.param
-    return make()
+def dreamer() -> DreamerAgent:
+    torch.manual_seed(0)
+    config, settings = DreamerConfig(), ALGORITHMS["dreamer"].settings_for("breakout")
+    model, behaviour = WorldModel(config, 4, settings.frame_shape), Behaviour(config, 4)
+    torch.nn.init.normal_(behaviour.actor.last.weight)  # zero at first: it would have no opinion
+    return DreamerAgent(model, behaviour, action_names("breakout"), settings)
+
+
+KINDS: dict[str, Callable[[], Agent]] = {"dqn": dqn, "dreamer": dreamer}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture
-def game() -> AtariGame:
-    game = AtariGame("breakout", seed=2)
+def agent(kind: str) -> Agent:
+    return KINDS[kind]()
+
+
+@pytest.fixture
+def settings(kind: str) -> AtariSettings:
+    return ALGORITHMS[kind].settings_for("breakout")
+
+
+@pytest.fixture
+def game(settings: AtariSettings) -> AtariGame:
+    game = AtariGame("breakout", settings, seed=2)
     for action in (2, 2, 3, 0, 3, 3):
         game.step(action)
     return game
@@ -103,8 +129,8 @@ def test_the_first_imagined_action_is_the_one_that_would_be_taken(agent: Agent, 
     assert agent.imagine(moment, 1).actions[0, 0] == agent.act(moment).action
 
 
-def test_whole_games_are_scored_the_same_twice(agent: Agent) -> None:
-    settings = AtariSettings(frame_cap=1_200)
+def test_whole_games_are_scored_the_same_twice(agent: Agent, settings: AtariSettings) -> None:
+    settings = replace(settings, frame_cap=1_200)
     first, _ = play_whole_games(agent, "breakout", 3, settings, epsilon=0.3, seed=5)
     again, _ = play_whole_games(agent, "breakout", 3, settings, epsilon=0.3, seed=5)
     other, _ = play_whole_games(agent, "breakout", 3, settings, epsilon=0.3, seed=50)

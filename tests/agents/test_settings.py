@@ -160,6 +160,8 @@ def test_settings_are_described_in_their_own_words() -> None:
     assert (described["count"].type, described["count"].default) == ("int", "")
     assert (described["rate"].text, described["rate"].default) == ("", "0.5")
     assert (described["loud"].text, described["loud"].default) == ("Whether.", "false")
+    own = {setting.name: setting.default for setting in describe(Sample(3, loud=True))}
+    assert own == {"count": "3", "rate": "0.5", "loud": "true", "name": "x"}
 
 
 @pytest.mark.parametrize("kind", [DQNConfig, AtariSettings])

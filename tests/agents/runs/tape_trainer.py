@@ -29,7 +29,7 @@ class TapeTrainer:
     """
 
     def __init__(self) -> None:
-        self.step = 0
+        self.step = self.updates = 0
         self.stretches: list[tuple[int, int]] = []
         self.replay = FrameReplay(ROWS * GAMES, GAMES, FRAME)
 
@@ -39,7 +39,7 @@ class TapeTrainer:
         while self.step < total_steps:
             frames = frames_of(self.replay.added, self.stretches[-1][1])
             steps = GameSteps(frames[:, None], nothing.astype(np.int64), nothing, none, none, none, none)
-            self.replay.add(frames[:, None], steps)
+            self.replay.add_steps(frames[:, None], steps)
             self.step += GAMES
             yield Update(self.step, self.step, {"loss": 1 / self.step}, (float(self.step),))
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,3 +226,16 @@ def test_removing_survives_an_earlier_removal_that_was_cut_short(new_run: NewRun
     (home / "runs" / ".removed-mine" / "left").write_text("")
     new_run().remove()
     assert list((home / "runs").iterdir()) == []
+
+
+def test_pictures_are_kept_until_there_are_too_many(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.runs.directory.PICTURES_KEPT", 3)
+    run = new_run("mine")
+    for step in range(5):
+        picture = np.zeros((4, 6, 3), np.uint8)
+        picture[:, :, 0] = 50 * step  # red
+        run.save_picture(f"{step:04d}", picture)
+    assert sorted(path.name for path in run.pictures.iterdir()) == ["0002.png", "0003.png", "0004.png"]
+    read = cv2.imread(str(run.pictures / "0004.png"))
+    assert read.shape == (4, 6, 3)
+    assert (read == (0, 0, 200)).all()  # OpenCV reads blue first

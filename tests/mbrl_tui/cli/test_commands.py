@@ -59,6 +59,24 @@ def test_the_settings_are_listed_with_their_words(mbrl: Mbrl) -> None:
     assert fire.split()[1:3] == ["bool", "true"]
 
 
+def test_the_settings_of_a_game_are_those_with_which_it_is_trained(mbrl: Mbrl, home: Path) -> None:
+    out = mbrl("train", "cartpole", "--settings").out
+    line = next(line for line in out.splitlines() if line.startswith("batch_norm"))
+    assert line.split()[1:3] == ["bool", "true"]
+    assert "Atari game" not in out
+    few = ["--steps", "16", "--set", "dueling=true"]
+    assert mbrl("train", "cartpole", "--run", "pole", *few).code == 0
+    trained = RunDirectory.open("pole").read_config().algorithm
+    assert (trained["batch_norm"], trained["dueling"], trained["steps"]) == (True, True, 16)
+
+
+def test_a_solved_game_ends_the_training(mbrl: Mbrl) -> None:
+    easy = ["--set", "solved_at=8", "--set", "learning_starts=100_000"]  # no game of CartPole is shorter
+    last = mbrl("train", "cartpole", "--run", "pole", *easy).out.splitlines()[-1]
+    assert ", for the game is solved. Score it: mbrl evaluate cartpole --agent pole" in last
+    assert "the game is solved" in mbrl("train", "--resume", "pole").out
+
+
 @pytest.mark.parametrize("game", ["cartpole", "cartpole-pixels"])
 def test_cartpole_is_trained_and_scored(mbrl: Mbrl, tiny_options: list[str], tmp_path: Path, game: str) -> None:
     trained = mbrl("train", game, "--run", "pole", "--steps", "60", *tiny_options)

@@ -1,0 +1,160 @@
+"""A trained Dreamer: remembers what it saw, decides from its state, looks ahead in its own world model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from agents.dreamer.behaviour import Behaviour
+from agents.dreamer.networks import from_blocks
+from agents.dreamer.planning import Planner
+from agents.dreamer.rssm import Choice, State
+from agents.dreamer.world_model import WorldModel
+from agents.envs.atari import AtariSettings
+from agents.errors import UserError
+from agents.imagination import unroll
+from agents.interfaces import Prediction
+from agents.records import Decision, Moment, Rollout
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """B dreams at one time.
+
+    screen (h, w, 3) uint8: the real one they began at. waits (B,) bool: FIRE comes next.
+    doubt (B,) float32: the entropy in nats of the belief that the state was taken from; 0 where it was seen.
+    """
+
+    state: State
+    screen: np.ndarray
+    waits: np.ndarray
+    doubt: torch.Tensor
+
+
+class DreamModel:
+    """The learnt world model under the interface of every other one (implements `agents.interfaces.WorldModel`).
+
+    choose: how a latent comes from the prior: samples for several futures; None, the most likely one, for a single.
+    The model sees a part of the screen; what lies outside stays in every picture as it was in the real present.
+    """
+
+    name = "learnt world model"
+
+    def __init__(self, model: WorldModel, settings: AtariSettings, choose: Choice | None = None):
+        self._model, self._settings = model, settings
+        self._choose = choose or model.rssm.latents.most_likely
+        self.device = next(model.parameters()).device
+
+    def start(self, moment: Moment, rows: int) -> DreamState:
+        state = moment.memory.map(lambda part: part.expand(rows, *part.shape[1:]))
+        return DreamState(state, moment.screen, np.full(rows, moment.needs_fire), torch.zeros(rows))
+
+    @torch.inference_mode()
+    def step(self, state: DreamState, actions: np.ndarray) -> DreamState:
+        taken = F.one_hot(torch.from_numpy(actions).to(self.device), self._model.rssm.num_actions).float()
+        after, prior = self._model.rssm.imagine(state.state, taken, self._choose)
+        alive, _ = self._model.goes_on(after.features)
+        return DreamState(after, state.screen, (alive < 0.5).cpu().numpy(), self._model.rssm.latents.entropy(prior))
+
+    @torch.inference_mode()
+    def read(self, states: Sequence[DreamState]) -> Prediction:
+        features = torch.stack([state.state.features for state in states], 1)  # (B, K, f)
+        frames = self._on_screen(self._model.decoder(features.flatten(0, 1)), states[0].screen)
+        return Prediction(
+            frames=frames.reshape(*features.shape[:2], *frames.shape[1:]),
+            rewards=self._model.rewards(features).cpu().numpy(),
+            continues=self._model.goes_on(features)[1].cpu().numpy(),
+            uncertainty=torch.stack([state.doubt for state in states], 1).cpu().numpy(),
+        )
+
+    def _on_screen(self, blocks: torch.Tensor, screen: np.ndarray) -> np.ndarray:
+        """Drawn blocks (N, …) as pictures (N, h, w, 3) uint8 in their place on the screen."""
+        drawn = ((from_blocks(blocks, 3) + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        top, bottom = self._settings.crop_top, len(screen) - self._settings.crop_bottom
+        width, height = screen.shape[1], bottom - top
+        # Edges stay sharp where every pixel becomes as many, and straight where it cannot.
+        whole = width % drawn.shape[2] == 0 and height % drawn.shape[1] == 0
+        frames = np.repeat(screen[None], len(drawn), 0)
+        for frame, picture in zip(frames, drawn, strict=True):
+            interpolation = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
+            frame[top:bottom] = cv2.resize(picture, (width, height), interpolation=interpolation)
+        return frames
+
+
+class DreamerAgent:
+    """Implements `Agent`. Its memory is the state of the world model, the present picture included.
+
+    It takes the most likely action, as the paper does when it scores. fire_action: pressed in a dream after a lost
+    life, as the game does for the agent; None where the game has none.
+    settings: None for games that are a few numbers: those have no screen, and are scored, not watched.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        behaviour: Behaviour | Planner,
+        action_names: tuple[str, ...],
+        settings: AtariSettings | None,
+        device: torch.device | None = None,
+    ):
+        self.device = device or torch.device("cpu")
+        self.model, self.behaviour = model.to(self.device).eval(), behaviour.to(self.device).eval()
+        self.action_names = action_names
+        self.settings = settings
+        self._fire = action_names.index("FIRE") if settings and settings.fire and "FIRE" in action_names else None
+
+    def begin(self, rows: int) -> State:
+        return self.model.rssm.initial(rows)
+
+    @torch.inference_mode()
+    def observe(self, memory: State, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> State:
+        embeddings = self.model.encode(self.model.prepare(observations[:, -1]).to(self.device))[None]
+        taken = self.behaviour.actions.encode(actions).to(self.device)[None]
+        first = torch.from_numpy(began).to(self.device)[None]
+        states, _ = self.model.rssm.observe(embeddings, taken, first, memory, self.model.rssm.latents.most_likely)
+        return states.map(lambda part: part[0])
+
+    @torch.inference_mode()
+    def act(self, moment: Moment) -> Decision:
+        actions, probabilities, values = self.behaviour.judge(self.model, self._memory_of(moment))
+        if actions.ndim > 1:
+            raise UserError("This agent's actions are numbers, and cannot be shown as a choice. Use: mbrl evaluate")
+        return Decision(int(actions[0]), float(values[0]), probabilities[0])
+
+    @torch.inference_mode()
+    def act_batch(self, observations: np.ndarray, memory: State) -> np.ndarray:
+        actions, _, _ = self.behaviour.judge(self.model, memory)
+        return self.behaviour.actions.surely(actions)
+
+    def _memory_of(self, moment: Moment) -> State:
+        """What it remembers at this moment; where nothing came before, what the one picture tells."""
+        if moment.memory is not None:
+            memory: State = moment.memory
+            return memory
+        return self.observe(self.begin(1), moment.observation[None], self.behaviour.actions.none(1), np.ones(1, bool))
+
+    def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        """As `Agent.imagine`; one sample is the most likely future, several are drawn, the same ones each time."""
+        if self.settings is None:
+            raise UserError("This world model sees numbers, not pictures: it has nothing to show.")
+        choose: Choice | None = None
+        if samples > 1:
+            choose = functools.partial(
+                self.model.rssm.latents.sample, generator=torch.Generator(self.device).manual_seed(0)
+            )
+        model = DreamModel(self.model, self.settings, choose)
+        present = replace(moment, memory=self._memory_of(moment))
+        return unroll(model, present, horizon, self._policy, actions, samples)
+
+    def _policy(self, state: DreamState) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            actions, _, values = self.behaviour.judge(self.model, state.state)
+        if self._fire is not None:
+            actions = np.where(state.waits, self._fire, actions)
+        return actions, values

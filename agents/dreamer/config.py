@@ -1,0 +1,212 @@
+"""Every number of the algorithm, with the paper's where ours differs (Hafner et al. 2021, table D.1)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from agents.errors import UserError
+from agents.settings import check_range
+
+
+@dataclass(frozen=True)
+class Size:
+    """The widths of the networks.
+
+    depth: channels of the encoder's first layer; things: channels of the decoder; deter: units of the recurrent state;
+    hidden: units inside the recurrent model; units, layers: of the heads, the actor and the critic.
+    """
+
+    depth: int
+    things: int
+    deter: int
+    hidden: int
+    units: int
+    layers: int
+
+
+SIZES = {
+    "tiny": Size(depth=16, things=16, deter=128, hidden=128, units=128, layers=2),
+    "small": Size(depth=32, things=64, deter=512, hidden=256, units=256, layers=2),
+    "paper": Size(depth=48, things=96, deter=600, hidden=600, units=400, layers=4),
+}
+
+ACTOR_LEARNERS = ("reinforce", "ppo", "dynamics")
+
+
+@dataclass(frozen=True)
+class DreamerConfig:
+    steps: int = 1_000_000
+    """Environment steps (decisions) of its own in all. Paper: 50 million."""
+    size: str = "small"
+    """tiny: for tasks of a few numbers; small: for a few CPU cores; paper: the widths of the paper."""
+    latents: str = "categorical"
+    """Of what a latent state consists: categorical or gaussian variables."""
+    variables: int = 32
+    """Variables in a latent state. DreamerV1, whose are gaussian: 30."""
+    classes: int = 32
+    """Classes of each categorical one."""
+    num_games: int = 16
+    """Games played at a time. Paper: 1; many games let one network call serve them all."""
+    batch_size: int = 32
+    """Sequences in one update. Paper: 16."""
+    batch_length: int = 16
+    """Steps in each of them. Paper: 50; short ones let matrices grow that long ones multiply step by step."""
+    replay_ratio: float = 50.0
+    """Steps replayed for each step played. Paper: 16 × 50 every 16 steps, which is 50 too."""
+    replay_capacity: int = 200_000
+    """Steps kept, the oldest overwritten. Paper: 2 million; one costs 19 kB here."""
+    learning_starts: int = 20_000
+    """Steps in the replay, its own or another agent's, before the first update. Paper: 50,000."""
+    from_agent: str = ""
+    """Another agent (a shipped one, a run, a folder) whose games fill the replay first."""
+    collect: int = 0
+    """Steps of its games; they count neither as steps nor as score of this agent."""
+    pretrain: int = 1
+    """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
+    pixel_weight: float = 30.0
+    """Weight of a pixel that has changed since the last frame, beside 1 for the others. Paper: 1."""
+    kl_scale: float = 1.0
+    """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
+    kl_warmup: int = 1_000
+    """Updates over which β grows from 0: a belief that must be predictable before it says anything never will."""
+    kl_balance: float = 0.8
+    """α, the share of it that trains the prior."""
+    free_nats: float = 1.0
+    """Divergence that costs nothing. Paper: 0; DreamerV3: 1."""
+    model_learning_rate: float = 1e-3
+    """Adam's, for the world model. Paper: 2e-4."""
+    actor_learning_rate: float = 1e-4
+    """Adam's, for the actor. Paper: 4e-5."""
+    critic_learning_rate: float = 1e-4
+    """Adam's, for the critic."""
+    adam_epsilon: float = 1e-5
+    """Added to Adam's denominator."""
+    gradient_clip: float = 100.0
+    """Largest norm of each gradient."""
+    actor_learner: str = "reinforce"
+    """How the actor learns in a dream: reinforce, ppo, or dynamics (gradients straight through the world model)."""
+    ppo_clip: float = 0.2
+    """ppo: ε, by which share an action may become likelier, or less likely, in one update."""
+    ppo_passes: int = 4
+    """ppo: how often actor and critic learn from the same dreams."""
+    horizon: int = 15
+    """Steps of a dream that the actor learns from."""
+    dreams: int = 128
+    """Dreams in one update, begun at states of the batch. Paper: one from every state, 800."""
+    discount: float = 0.99
+    """γ, per decision. Paper: 0.999."""
+    reward_scale: float = 1.0
+    """Factor of a reward in a dream, before tanh bounds it. Small where rewards are large, or all become one."""
+    lambda_: float = 0.95
+    """λ, how far a return trusts rewards above the critic."""
+    entropy_scale: float = 1e-3
+    """η, the worth of an undecided actor."""
+    picture_period: int = 500
+    """Updates between pictures of dreams beside what really happened, in the run's folder."""
+    target_period: int = 100
+    """Updates between copies of the critic into the one that returns are bootstrapped from."""
+
+    plan_horizon: int = 12
+    """planet: steps of a plan."""
+    plan_candidates: int = 64
+    """planet: plans tried at a time. Paper: 1,000."""
+    plan_elites: int = 8
+    """planet: the best of them, which say where to look next. Paper: 100."""
+    plan_iterations: int = 4
+    """planet: how often. Paper: 10."""
+    plan_exploration: float = 0.1
+    """planet: the probability of a random action in training. Paper, where actions are numbers: noise of 0.3."""
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise UserError(f"size must be {' or '.join(SIZES)}, not '{self.size}'.")
+        if self.latents not in ("categorical", "gaussian"):
+            raise UserError(f"latents must be categorical or gaussian, not '{self.latents}'.")
+        if self.actor_learner not in ACTOR_LEARNERS:
+            raise UserError(f"actor_learner must be {' or '.join(ACTOR_LEARNERS)}, not '{self.actor_learner}'.")
+        for name, most in (
+            ("steps", 10**12),
+            ("num_games", 1_024),
+            ("batch_size", 4_096),
+            ("target_period", 10**9),
+            ("picture_period", 10**9),
+        ):
+            check_range(name, getattr(self, name), 1, most)
+        for name, least, most in (
+            ("variables", 1, 256),
+            ("classes", 2, 256),
+            ("batch_length", 2, 1_000),
+            ("horizon", 1, 200),
+            ("dreams", 1, 65_536),
+            ("ppo_passes", 1, 100),
+            ("ppo_clip", 0, 1),
+            ("plan_horizon", 1, 200),
+            ("plan_candidates", 1, 100_000),
+            ("plan_elites", 1, self.plan_candidates),
+            ("plan_iterations", 1, 1_000),
+            ("plan_exploration", 0, 1),
+        ):
+            check_range(name, getattr(self, name), least, most)
+        for name in ("kl_balance", "discount", "lambda_"):
+            check_range(name, getattr(self, name), 0, 1)
+        for name in (
+            *(
+                "learning_starts",
+                "collect",
+                "pretrain",
+                "pixel_weight",
+                "kl_scale",
+                "kl_warmup",
+                "free_nats",
+                "gradient_clip",
+            ),
+            *(
+                "model_learning_rate",
+                "reward_scale",
+                "actor_learning_rate",
+                "critic_learning_rate",
+                "adam_epsilon",
+                "entropy_scale",
+            ),
+        ):
+            check_range(name, getattr(self, name), 0)
+        check_range("replay_ratio", self.replay_ratio, 0, 10_000)
+        check_range("replay_capacity", self.replay_capacity, self.num_games * 2 * self.batch_length, 100_000_000)
+
+
+V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)
+"""DreamerV1 (Hafner et al. 2020): balanced by half, a divergence pulls on both sides half as much as alone."""
+
+PENDULUM = dataclasses.replace(
+    V1,
+    size="tiny",
+    steps=8_000,
+    variables=16,
+    # Three numbers make a small error beside a divergence: with more than this, little is seen at all.
+    kl_scale=0.1,
+    kl_warmup=0,
+    free_nats=0.0,
+    num_games=4,
+    batch_size=32,
+    batch_length=12,
+    replay_ratio=48.0,
+    replay_capacity=50_000,
+    learning_starts=1_000,
+    pretrain=150,
+    model_learning_rate=2e-3,
+    actor_learning_rate=5e-4,
+    critic_learning_rate=2e-3,
+    target_period=20,
+    horizon=10,
+    discount=0.97,
+    reward_scale=0.1,
+    # Less, and the actor is at the ends of the torque, where tanh is flat, before the model knows anything.
+    entropy_scale=3e-2,
+)
+"""Pendulum from its numbers: DreamerV1's own task was like it, but from pictures."""
+
+
+def v1_config_for(game: str) -> DreamerConfig:
+    """DreamerV1's config for a game, by its plain name."""
+    return PENDULUM if game == "pendulum" else V1

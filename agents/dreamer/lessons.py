@@ -1,0 +1,56 @@
+"""Teaches a behaviour in dreams that begin at real states."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from agents.dreamer.behaviour import Behaviour, dream
+from agents.dreamer.config import DreamerConfig
+from agents.dreamer.learners import LEARNERS, Learner, Lesson, behaviour_losses, judge
+from agents.dreamer.rssm import State
+from agents.dreamer.world_model import WorldModel
+
+
+class Lessons:
+    """Dreams, judges them by a critic that follows slowly, and gives losses of actor and critic.
+
+    learner: how the actor learns; None takes what the config names.
+    """
+
+    def __init__(self, config: DreamerConfig, behaviour: Behaviour, learner: Learner | None = None):
+        self.config, self.behaviour = config, behaviour
+        self.learner = learner or LEARNERS[config.actor_learner](config)
+        self.target_critic = copy.deepcopy(behaviour.critic).requires_grad_(False)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What learns, by name."""
+        return {"actor": self.behaviour.actor, "critic": self.behaviour.critic}
+
+    @property
+    def passes(self) -> int:
+        return self.learner.passes
+
+    def dream(self, model: WorldModel, states: State, count: int, generator: torch.Generator) -> Lesson:
+        """`count` dreams from some of `states` (T, B, …), and what came of them."""
+        c = self.config
+        # Without the way that led there: what the model learns is no affair of the actor.
+        flat = states.map(lambda part: part.detach().flatten(0, 1))
+        rows = torch.randint(len(flat.memory), (count,), generator=generator, device=flat.memory.device)
+        start = flat.map(lambda part: part[rows])
+        through = self.learner.differentiable
+        dreamt = dream(model, self.behaviour, start, c.horizon, c.discount, generator, through)
+        return judge(self.target_critic, dreamt, c.lambda_)
+
+    def losses(self, lesson: Lesson) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """A loss for each of `networks`, and numbers to be shown."""
+        actor, critic, parts = behaviour_losses(self.behaviour, self.learner, lesson)
+        return {"actor": actor, "critic": critic}, parts
+
+    def after(self, updates: int) -> None:
+        """Let the slow critic follow, now and then."""
+        if updates % self.config.target_period == 0:
+            self.target_critic.load_state_dict(self.behaviour.critic.state_dict())

@@ -1,0 +1,307 @@
+"""Play, learn the world from what was played, learn to act in dreams (Hafner et al. 2021, section 2)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.dreamer.actions import actions_of
+from agents.dreamer.behaviour import Behaviour
+from agents.dreamer.config import DreamerConfig
+from agents.dreamer.learners import Learner, Lesson
+from agents.dreamer.lessons import Lessons
+from agents.dreamer.planning import Planner
+from agents.dreamer.rssm import State
+from agents.dreamer.strips import CONTEXT, DREAMT, dream_on, strip
+from agents.dreamer.world_model import Batch, WorldModel
+from agents.envs.guided import GuidedGames
+from agents.errors import TrainingDiverged
+from agents.interfaces import Games, is_continuous
+from agents.layers import Workers, autocast, channels_last, faster_precision
+from agents.optimizers import load_optimizer, optimizer_tensors, with_prefix
+from agents.records import Update
+from agents.replay.sequences import SequenceReplay, Sequences
+
+SMALLEST_PART = 8
+"""Sequences below which the part of a batch is not worth a gradient of its own."""
+PICTURED = 4
+"""Sequences in a picture of dreams."""
+CALIBRATION = 512
+"""Pictures from which the world model learns what is usual."""
+
+Gradients = dict[str, tuple[torch.Tensor, ...]]
+
+
+class DreamerTrainer:
+    """Plays, remembers, learns (implements `Trainer`).
+
+    learner: how the actor learns in dreams; None takes what the config names.
+    planner: decides instead of an actor; then there is nothing to be learnt in dreams.
+    guide: makes the games of another agent, which fill the replay with `config.collect` steps before it plays its own.
+    All that it does follows from the config, the seed, and how the machine computes: the precision that was found
+    faster when training began, which a resumed training keeps, and the number of threads.
+    """
+
+    def __init__(
+        self,
+        config: DreamerConfig,
+        games: Games,
+        seed: int = 0,
+        device: torch.device | None = None,
+        guide: Callable[[], GuidedGames] | None = None,
+        learner: Learner | None = None,
+        planner: Planner | None = None,
+    ):
+        self.config, self.games, self.guide = config, games, guide
+        self.device = device or torch.device("cpu")
+        torch.manual_seed(seed)
+        num_actions = len(games.action_names)
+        self.model = channels_last(WorldModel(config, num_actions, games.frame_shape)).to(self.device)
+        self.behaviour: Behaviour | Planner = planner or Behaviour(config, actions_of(games)).to(self.device)
+        self.lessons = Lessons(config, self.behaviour, learner) if isinstance(self.behaviour, Behaviour) else None
+        networks = {"model": self.model, **(self.lessons.networks if self.lessons else {})}
+        self.parameters = {name: list(network.parameters()) for name, network in networks.items()}
+        adam = functools.partial(torch.optim.Adam, eps=config.adam_epsilon, fused=True)
+        self.optimizers = {
+            name: adam(parameters, getattr(config, f"{name}_learning_rate"))
+            for name, parameters in self.parameters.items()
+        }
+        self.replay = SequenceReplay(
+            *(config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype),
+            self.behaviour.actions.size if is_continuous(games) else 0,
+        )
+        self.random = np.random.default_rng(seed)
+        self.step, self.updates, self.borrowed = 0, 0, 0
+        self._steps_owed = 0.0
+        # As for DQN: independent parts for independent threads beat threads that meet after every layer.
+        most = min(config.batch_size // SMALLEST_PART, torch.get_num_threads())
+        self._workers = Workers(max(1, most) if self.device.type == "cpu" else 1)
+        blank = self.model.prepare(np.zeros((64, *games.frame_shape), games.frame_dtype)).to(self.device)
+        self.precision = faster_precision(self.device, lambda dtype: self.model.encode(blank))
+
+    # -- playing ---------------------------------------------------------------------------------------------
+
+    def train(self, total_steps: int) -> Iterator[Update]:
+        """Go on until `total_steps` environment steps of its own; yields after every step of the games.
+
+        The games begin anew: a resumed run keeps its replay, but not the games that were being played.
+        """
+        c, count = self.config, self.games.num_games
+        yield from self._borrow()
+        yield from self._pretrain()
+        observations = self.games.reset(seed=int(self.random.integers(2**31)))
+        self.replay.add_first(observations)
+        taken, began = self.behaviour.actions.none(count), np.ones(count, bool)
+        state, scores = self.model.rssm.initial(count), np.zeros(count)
+        while self.step < total_steps:
+            state, actions = self._choose(state, observations, taken, began)
+            steps = self.games.step(actions)
+            self.replay.add_steps(steps)
+            observations, taken, began = steps.observations, steps.actions, steps.began
+            self.step += count
+            scores += steps.rewards
+            over = steps.terminated | steps.truncated
+            ended = tuple(scores[over].tolist())
+            scores[over] = 0
+            metrics: dict[str, float] = {}
+            picture = None
+            if self._can_learn:
+                self._steps_owed += count * c.replay_ratio
+                while self._steps_owed >= c.batch_size * c.batch_length:
+                    self._steps_owed -= c.batch_size * c.batch_length
+                    metrics = self.learn()
+                    picture = self._picture()
+            yield Update(self.step, self.updates, metrics, ended, picture)
+
+    def _borrow(self) -> Iterator[Update]:
+        """Fill the replay with games of another agent; none of these steps counts as the agent's own."""
+        if self.guide is None or self.borrowed >= self.config.collect:
+            return
+        games = self.guide()
+        self.replay.add_first(games.reset(int(self.random.integers(2**31))))
+        while self.borrowed < self.config.collect:
+            self.replay.add_steps(games.step(self.random))
+            self.borrowed += self.games.num_games
+            yield Update(self.step, self.updates, {"borrowed": float(self.borrowed)})
+
+    def _pretrain(self) -> Iterator[Update]:
+        """Learn the world from what was borrowed, where there is enough of it."""
+        while self.updates < self.config.pretrain and self._can_learn:
+            metrics = self.learn()
+            yield Update(self.step, self.updates, metrics, picture=self._picture())
+
+    def _picture(self) -> np.ndarray | None:
+        """Now and then, dreams beside what really happened; None at other times, and where there is nothing to see."""
+        length = CONTEXT + DREAMT
+        shown = len(self.games.frame_shape) == 3 and self.updates % self.config.picture_period == 0
+        if not shown or not self.replay.ready(length):
+            return None
+        # With chance of its own: looking changes nothing.
+        sequences = self.replay.sample(PICTURED, length, np.random.default_rng(self.updates))
+        dreamt = dream_on(self.model, sequences, self._batch(sequences).actions, CONTEXT)
+        return strip(sequences.frames[CONTEXT:], dreamt)
+
+    @property
+    def _can_learn(self) -> bool:
+        return len(self.replay) >= self.config.learning_starts and self.replay.ready(self.config.batch_length)
+
+    def _choose(
+        self, state: State, observations: np.ndarray, taken: np.ndarray, began: np.ndarray
+    ) -> tuple[State, np.ndarray]:
+        """What the model makes of `observations` (N, 1, *frame), and the actions (N,) of an agent that explores."""
+        generator, actions = self._generator(), self.behaviour.actions
+        if self.updates == 0:
+            return state, actions.any(self.games.num_games, self.random)
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            embeddings = self.model.encode(self.model.prepare(observations[:, -1]).to(self.device))[None]
+            first = torch.from_numpy(began[None]).to(self.device)
+            choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
+            vectors = actions.encode(taken[None]).to(self.device)
+            states, _ = self.model.rssm.observe(embeddings, vectors, first, state, choose)
+            state = states.map(lambda part: part[0])
+            return state, actions.decode(self.behaviour.explore(self.model, state, generator))
+
+    # -- learning --------------------------------------------------------------------------------------------
+
+    def learn(self) -> dict[str, float]:
+        """One update of the model and, once it is pretrained, of actor and critic; gives its metrics.
+
+        Raises TrainingDiverged where a number is not finite.
+        """
+        c = self.config
+        if self.updates == 0:
+            self._calibrate()
+        batch = self.replay.sample(c.batch_size, c.batch_length, self.random)
+        results = list(self._workers.map(self._gradient, self._split(batch)))
+        metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
+        dreamt = [lesson for _, _, lesson in results if lesson is not None]
+        if self.lessons and dreamt:
+            for _ in range(self.lessons.passes - 1):
+                metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, dreamt)))
+        self.updates += 1
+        if self.lessons:
+            self.lessons.after(self.updates)
+        return metrics
+
+    def _descend(self, results: list[tuple[dict[str, float], Gradients]]) -> dict[str, float]:
+        """One step of the optimizers along the mean of the workers' gradients; gives the mean of their metrics."""
+        metrics = {name: sum(losses[name] for losses, _ in results) / len(results) for name in results[0][0]}
+        for name in results[0][1]:
+            parameters = self.parameters[name]
+            for k, parameter in enumerate(parameters):
+                total = functools.reduce(torch.add, (gradients[name][k] for _, gradients in results))
+                parameter.grad = total.div_(len(results))
+            metrics[f"{name}_gradient"] = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip).item()
+        if not all(math.isfinite(number) for number in metrics.values()):
+            raise TrainingDiverged(f"At step {self.step:,} a loss or its gradient was not a finite number.")
+        for name in results[0][1]:
+            self.optimizers[name].step()
+        return metrics
+
+    def _calibrate(self) -> None:
+        frames = self.replay.sample(CALIBRATION, 1, self.random).frames[0]
+        self.model.calibrate(self.model.prepare(frames).to(self.device))
+
+    def _generator(self) -> torch.Generator:
+        """Chance that follows from the trainer's own, whatever thread uses it."""
+        return torch.Generator(self.device).manual_seed(int(self.random.integers(2**62)))
+
+    def _split(self, batch: Sequences) -> list[tuple[Sequences, torch.Generator]]:
+        """The batch in equal parts, one for each worker, with chance of its own."""
+        columns = [np.array_split(column, self._workers.count, axis=1) for column in vars(batch).values()]
+        return [(Sequences(*part), self._generator()) for part in zip(*columns, strict=True)]
+
+    @property
+    def _kl_share(self) -> float:
+        """How much of β counts by now."""
+        return min(1.0, self.updates / self.config.kl_warmup) if self.config.kl_warmup else 1.0
+
+    def _gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Lesson | None]:
+        """Metrics and gradients of a part of a batch, and what was dreamt from its states."""
+        c, (sequences, generator) = self.config, part
+        choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
+        with autocast(self.device, self.precision):
+            loss, states, parts = self.model.loss(self._batch(sequences), choose, self._kl_share)
+        losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
+        gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
+        if self.lessons is None or self.updates < c.pretrain:
+            return losses, gradients, None
+        with autocast(self.device, self.precision):
+            lesson = self.lessons.dream(self.model, states, max(1, c.dreams // self._workers.count), generator)
+        dream_losses, dream_gradients = self._behaviour_gradient(lesson)
+        return losses | dream_losses, gradients | dream_gradients, lesson
+
+    def _behaviour_gradient(self, lesson: Lesson) -> tuple[dict[str, float], Gradients]:
+        """Metrics and gradients of actor and critic."""
+        assert self.lessons is not None
+        with autocast(self.device, self.precision):
+            losses, parts = self.lessons.losses(lesson)
+        gradients = {name: torch.autograd.grad(loss, self.parameters[name]) for name, loss in losses.items()}
+        return {name: value.item() for name, value in (losses | parts).items()}, gradients
+
+    def _batch(self, sequences: Sequences) -> Batch:
+        frames = sequences.frames
+        tensors = [torch.from_numpy(column).to(self.device) for column in list(vars(sequences).values())[2:]]
+        blocks = self.model.prepare(frames.reshape(-1, *frames.shape[2:])).to(self.device)
+        return Batch(blocks, self.behaviour.actions.encode(sequences.actions).to(self.device), *tensors)
+
+    # -- saving ----------------------------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """World model and behaviour: all that acts and imagines."""
+        model = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return model | {f"behaviour.{name}": tensor for name, tensor in self.behaviour.state_dict().items()}
+
+    def training_tensors(self) -> dict[str, torch.Tensor]:
+        """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>.<slot>`, `replay.…`."""
+        slow = self.lessons.target_critic.state_dict() if self.lessons else {}
+        tensors = {f"target.{name}": tensor for name, tensor in slow.items()}
+        tensors |= {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}
+        for name, optimizer in self.optimizers.items():
+            tensors |= optimizer_tensors(optimizer, f"adam.{name}.")
+        return tensors
+
+    def training_counters(self) -> dict[str, Any]:
+        """Everything that is no tensor, as JSON."""
+        return {
+            "step": self.step,
+            "updates": self.updates,
+            "borrowed": self.borrowed,
+            "steps_owed": self._steps_owed,
+            "replay_added": self.replay.added,
+            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+            "random": self.random.bit_generator.state,
+        }
+
+    def save_replay(self, folder: Path) -> list[str]:
+        return self.replay.save_frames(folder)
+
+    def restore(
+        self,
+        weights: dict[str, torch.Tensor],
+        tensors: dict[str, torch.Tensor],
+        counters: dict[str, Any],
+        replay_folder: Path,
+        replay_files: list[str],
+    ) -> None:
+        """Become the trainer that was saved. Raises ValueError or RuntimeError where the parts do not fit."""
+        self.model.load_state_dict(with_prefix(weights, "model."))
+        self.behaviour.load_state_dict(with_prefix(weights, "behaviour."))
+        if self.lessons:
+            self.lessons.target_critic.load_state_dict(with_prefix(tensors, "target."))
+        for name, optimizer in self.optimizers.items():
+            load_optimizer(optimizer, tensors, f"adam.{name}.")
+        columns = {name: tensor.numpy() for name, tensor in with_prefix(tensors, "replay.").items()}
+        self.replay.load(replay_folder, replay_files, columns, counters["replay_added"])
+        self.step, self.updates, self.borrowed = counters["step"], counters["updates"], counters["borrowed"]
+        self._steps_owed = counters["steps_owed"]
+        self.random.bit_generator.state = counters["random"]
+        device, precision = counters["precision"]
+        if device == self.device.type:
+            self.precision = getattr(torch, precision)

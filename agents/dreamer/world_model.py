@@ -1,0 +1,153 @@
+"""The world model: what is seen becomes a state, states follow one another, a state becomes a picture again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from agents.dreamer.config import SIZES, DreamerConfig
+from agents.dreamer.latents import LATENTS, balanced_divergence
+from agents.dreamer.networks import MLP, Decoder, Encoder, NumbersDecoder, NumbersEncoder, to_blocks
+from agents.dreamer.rssm import RSSM, Choice, State
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B sequences of T steps as tensors; the meaning of each is that of `agents.replay.sequences.Sequences`.
+
+    blocks (T·B, 16·c, h/4, w/4) uint8, frames in blocks (`networks.to_blocks`), time first; or numbers (T·B, n) float
+    actions (T, B, A) float, as vectors; rewards, alive, playing (T, B) float32; first (T, B) bool
+    """
+
+    blocks: torch.Tensor
+    actions: torch.Tensor
+    rewards: torch.Tensor
+    first: torch.Tensor
+    alive: torch.Tensor
+    playing: torch.Tensor
+
+
+def symlog(x: torch.Tensor) -> torch.Tensor:
+    """sign(x) ln(|x| + 1): rewards of any game on one scale (Hafner et al. 2023, eq. 9)."""
+    return torch.sign(x) * torch.log1p(torch.abs(x))
+
+
+def symexp(x: torch.Tensor) -> torch.Tensor:
+    """The way back from `symlog`."""
+    return torch.sign(x) * torch.expm1(torch.abs(x))
+
+
+class WorldModel(nn.Module):
+    """Encoder, recurrent state-space model, and a head each for the picture, the reward, and whether it goes on.
+
+    frame_shape: (h, w, c) of pictures, or (n,) where what is seen are numbers.
+    """
+
+    def __init__(self, config: DreamerConfig, num_actions: int, frame_shape: tuple[int, ...]):
+        super().__init__()
+        size, latents = SIZES[config.size], LATENTS[config.latents](config.variables, config.classes)
+        self.config, self.pictures = config, len(frame_shape) == 3
+        features = size.deter + latents.variables * latents.width
+        if self.pictures:
+            height, _, channels = frame_shape
+            self.encoder: Encoder | NumbersEncoder = Encoder(height, channels, size.depth)
+            self.decoder: Decoder | NumbersDecoder = Decoder(features, height, channels, size.things, 2 * size.things)
+        else:
+            self.encoder = NumbersEncoder(frame_shape[0], size.units)
+            self.decoder = NumbersDecoder(features, frame_shape[0], size.units)
+        self.rssm = RSSM(num_actions, self.encoder.features, size.deter, size.hidden, latents)
+        self.reward_head = MLP(features, size.units, size.layers, 1)
+        # Two logits: that no life is lost (returns are cut there), and that the game goes on (a dream ends there).
+        self.continue_head = MLP(features, size.units, size.layers, 2)
+
+    def prepare(self, frames: np.ndarray) -> torch.Tensor:
+        """Frames (N, *frame), as games give them, as `encode` takes them."""
+        return to_blocks(frames) if self.pictures else torch.from_numpy(frames)
+
+    def encode(self, blocks: torch.Tensor) -> torch.Tensor:
+        """blocks (N, 16·c, h/4, w/4) uint8; gives (N, embedding)."""
+        embeddings: torch.Tensor = self.encoder(blocks.float())
+        return embeddings
+
+    def calibrate(self, blocks: torch.Tensor) -> None:
+        """Learn what is usual from some pictures (N, 16·c, h/4, w/4) uint8, once, before the first update."""
+        self.encoder.calibrate(blocks.float())
+        self.decoder.calibrate(blocks.float())
+
+    def rewards(self, features: torch.Tensor) -> torch.Tensor:
+        """The expected reward on arriving in these states, as the game counts: (..., features) give (...)."""
+        return symexp(self.reward_head(features).squeeze(-1))
+
+    def goes_on(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """P(no life was lost) and P(the game is not over) in these states: (..., features) give (...) each."""
+        probabilities = torch.sigmoid(self.continue_head(features))
+        return probabilities[..., 0], probabilities[..., 1]
+
+    def loss(
+        self, batch: Batch, choose: Choice | None = None, kl_share: float = 1.0
+    ) -> tuple[torch.Tensor, State, dict[str, torch.Tensor]]:
+        """The mean loss of a step (Hafner et al. 2021, eq. 2), the states (T, B, …), and its parts by name.
+
+        choose: how a latent comes from its posterior; None stands for a sample.
+        kl_share: of the weight of the divergence.
+        """
+        c, latents = self.config, self.rssm.latents
+        times, rows = batch.rewards.shape
+        embeddings = self.encode(batch.blocks).unflatten(0, (times, rows))
+        states, posterior = self.rssm.observe(embeddings, batch.actions, batch.first, self.rssm.initial(rows), choose)
+        prior = self.rssm.prior(states.memory)
+        kl_loss, kl = balanced_divergence(posterior, prior, c.kl_balance, c.free_nats, latents.divergence)
+        features = states.features
+        image = self.image_loss(features, batch)
+        reward = 0.5 * (self.reward_head(features).squeeze(-1) - symlog(batch.rewards)).square()
+        ends = torch.stack([batch.alive, batch.playing], -1)
+        goes_on = F.binary_cross_entropy_with_logits(self.continue_head(features), ends, reduction="none").sum(-1)
+        loss = (image + reward + goes_on + c.kl_scale * kl_share * kl_loss).mean()
+        parts = {"image": image, "reward": reward, "continue": goes_on, "kl": kl, "entropy": latents.entropy(posterior)}
+        return loss, states, {name: part.detach().mean() for name, part in parts.items()}
+
+    def image_loss(self, features: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Half the squared error of each picture, summed over its pixels, moving ones weighed: (T, B)."""
+        drawn = self.decoder(features.flatten(0, 1))
+        if isinstance(self.encoder, NumbersEncoder):
+            wanted = self.encoder.normalised(batch.blocks)
+            return 0.5 * (drawn - wanted).square().sum(-1).view(batch.rewards.shape)
+        weights = 1 + self.config.pixel_weight * changed(batch.blocks, batch.first)
+        error: torch.Tensor = WeightedSquares.apply(drawn, batch.blocks, weights)
+        return error.view(batch.rewards.shape)
+
+
+class WeightedSquares(torch.autograd.Function):
+    """½ Σ weight (drawn − wanted)² over the pixels of each picture, with few passes over what is the largest tensor.
+
+    drawn (N, k, h, w), about −0.5 to 0.5; wanted (N, k, h, w) uint8, 0 to 255; weights as drawn. Gives (N,) float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, drawn: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        error = drawn.float().add_(0.5).sub_(wanted.float().div_(255))
+        slope = weights.mul_(error)
+        ctx.save_for_backward(slope)
+        ctx.kind = drawn.dtype
+        return torch.linalg.vecdot(slope.permute(0, 2, 3, 1).flatten(1), error.permute(0, 2, 3, 1).flatten(1)).mul_(0.5)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return (slope * gradients[0][:, None, None, None]).to(ctx.kind), None, None
+
+
+def changed(blocks: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """1 where a colour of a pixel differs from the frame before, 0 elsewhere and in first frames.
+
+    blocks (T·B, k, h, w) uint8, first (T, B) bool; gives (T·B, k, h, w) float32.
+    """
+    frames = blocks.permute(0, 2, 3, 1).unflatten(0, first.shape)  # in the order in which they lie in memory
+    moved = torch.zeros(frames.shape, device=blocks.device)
+    moved[1:] = (frames[1:] != frames[:-1]) & ~first[1:, :, None, None, None]
+    return moved.flatten(0, 1).permute(0, 3, 1, 2)

@@ -1,0 +1,77 @@
+"""Discrete latents and their divergences, on numbers worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from agents.dreamer import latents
+
+
+def test_every_class_keeps_a_share() -> None:
+    probabilities = latents.mixed_probabilities(torch.tensor([[100.0, 0.0, 0.0, 0.0]]))
+    assert probabilities[0].tolist() == pytest.approx([0.9925, 0.0025, 0.0025, 0.0025], abs=1e-6)
+
+
+def test_a_sample_is_one_hot_and_its_gradient_that_of_the_probabilities() -> None:
+    probabilities = torch.tensor([[[0.2, 0.5, 0.3]]], requires_grad=True)
+    sample = latents.straight_through(probabilities, torch.Generator().manual_seed(0))
+    assert sorted(sample.flatten().tolist()) == [0.0, 0.0, 1.0]
+    (sample * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+    assert probabilities.grad.flatten().tolist() == [1.0, 10.0, 100.0]
+
+
+def test_samples_follow_their_probabilities() -> None:
+    probabilities = torch.tensor([0.1, 0.6, 0.3]).expand(20_000, 3)
+    drawn = latents.sample(probabilities, torch.Generator().manual_seed(0))
+    assert (torch.bincount(drawn) / 20_000).tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.015)
+
+
+def test_the_same_generator_draws_the_same() -> None:
+    probabilities = torch.full((50, 8), 1 / 8)
+    first, again, other = (latents.sample(probabilities, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert first.equal(again)
+    assert not first.equal(other)
+
+
+def test_the_most_likely() -> None:
+    assert latents.most_likely(torch.tensor([[0.2, 0.5, 0.3]])).tolist() == [[0.0, 1.0, 0.0]]
+
+
+POSTERIOR, PRIOR = torch.tensor([[0.5, 0.5], [0.9, 0.1]]), torch.tensor([[0.25, 0.75], [0.9, 0.1]])
+KL = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)  # the second variable agrees: 0
+
+
+def test_divergence_by_hand() -> None:
+    assert float(latents.divergence(POSTERIOR, PRIOR)) == pytest.approx(KL)
+
+
+def test_balancing_shares_the_gradient_between_prior_and_posterior() -> None:
+    gradients = {}
+    for balance in (0.0, 0.8, 1.0):
+        posterior, prior = POSTERIOR.clone().requires_grad_(), PRIOR.clone().requires_grad_()
+        loss, kl = latents.balanced_divergence(posterior, prior, balance, free_nats=0.0)
+        assert loss.item() == pytest.approx(KL)
+        assert float(kl) == pytest.approx(KL)
+        loss.backward()
+        gradients[balance] = (posterior.grad, prior.grad)
+    # d KL / d prior = −posterior / prior: for the first variable −0.5/0.25 and −0.5/0.75.
+    assert gradients[1.0][1][0].tolist() == pytest.approx([-2.0, -2 / 3])
+    assert gradients[1.0][0].abs().sum() == 0
+    assert gradients[0.0][1].abs().sum() == 0
+    torch.testing.assert_close(gradients[0.8][1], 0.8 * gradients[1.0][1])
+    torch.testing.assert_close(gradients[0.8][0], 0.2 * gradients[0.0][0])
+
+
+def test_a_small_divergence_is_free() -> None:
+    posterior = POSTERIOR.clone().requires_grad_()
+    loss, kl = latents.balanced_divergence(posterior, PRIOR, 0.8, free_nats=1.0)
+    assert loss.item() == 1.0
+    assert float(kl) == pytest.approx(KL)
+    loss.backward()
+    assert posterior.grad.abs().sum() == 0
+
+
+def test_entropy_by_hand() -> None:
+    expected = math.log(2) - 0.9 * math.log(0.9) - 0.1 * math.log(0.1)
+    assert float(latents.entropy(POSTERIOR)) == pytest.approx(expected)

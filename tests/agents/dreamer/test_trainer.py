@@ -1,0 +1,151 @@
+"""The trainer: what follows from a seed, what resuming brings back, and the order of its stages."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.dreamer.config import DreamerConfig
+from agents.dreamer.train import DreamerTrainer
+from agents.errors import TrainingDiverged
+from agents.interfaces import GameSteps
+
+SIDE = 48
+
+
+class Squares:
+    """Implements `Games`: a white square moves right or left under the action; at the wall the game is over."""
+
+    num_games, action_names, stack = 4, ("LEFT", "RIGHT"), 1
+    frame_shape: tuple[int, ...] = (SIDE, SIDE, 3)
+    frame_dtype = np.dtype(np.uint8)
+
+    def reset(self, seed: int) -> np.ndarray:
+        self._random = np.random.default_rng(seed)
+        self._at = self._random.integers(1, 5, 4)
+        self._over = np.zeros(4, bool)
+        return self._seen()
+
+    def _seen(self) -> np.ndarray:
+        frames = np.zeros((4, 1, *self.frame_shape), np.uint8)
+        for game, at in enumerate(self._at):
+            frames[game, 0, 16:24, 8 * at : 8 * at + 8] = 255
+        return frames
+
+    def step(self, actions: np.ndarray, random: np.random.Generator | None = None) -> GameSteps:
+        began = self._over.copy()
+        self._at = np.where(began, self._random.integers(1, 5, 4), self._at + 2 * actions - 1)
+        self._over = ((self._at == 0) | (self._at == 5)) & ~began
+        none = np.zeros(4, bool)
+        rewards = np.where(began, 0, self._at == 5).astype(np.float32)
+        return GameSteps(self._seen(), actions, rewards, self._over, none, none, began)
+
+    def close(self) -> None: ...
+
+
+class Guide(Squares):
+    """Stands for `GuidedGames`: it always goes right."""
+
+    def step(self, random: np.random.Generator) -> GameSteps:  # type: ignore[override]
+        return super().step(np.ones(4, np.int64))
+
+
+def trainer(seed: int = 0, guide: Callable[[], Guide] | None = None, **settings: float) -> DreamerTrainer:
+    values = {
+        **{"batch_size": 4, "batch_length": 4, "dreams": 6, "horizon": 3, "learning_starts": 40, "kl_warmup": 4},
+        **{"replay_capacity": 400, "replay_ratio": 1.0, "num_games": 4, "target_period": 3, **settings},
+    }
+    trainer = DreamerTrainer(DreamerConfig(**values), Squares(), seed, guide=guide)
+    trainer.precision = torch.float32  # which one is faster is measured, and may come out either way
+    return trainer
+
+
+def run(trainer: DreamerTrainer, steps: int) -> list:
+    return list(trainer.train(steps))
+
+
+def same(first: DreamerTrainer, second: DreamerTrainer) -> bool:
+    pairs = zip(first.weights().values(), second.weights().values(), strict=True)
+    return all(one.equal(other) for one, other in pairs)
+
+
+def test_all_follows_from_the_seed() -> None:
+    first, again, other = trainer(seed=3), trainer(seed=3), trainer(seed=4)
+    for one in (first, again, other):
+        run(one, 120)
+    assert first.updates > 2
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_steps_and_updates_keep_their_ratio() -> None:
+    one = trainer(replay_ratio=2.0)
+    updates = run(one, 120)
+    assert [update.step for update in updates] == list(range(4, 121, 4))
+    # With the four first pictures, 40 are in the replay from step 36 on; an update replays 16 of them.
+    assert one.updates == (120 - 36 + 4) * 2 // 16
+    assert updates[-1].metrics.keys() >= {"loss", "image", "kl", "reward", "continue", "actor", "critic"}
+
+
+def resumed(before: DreamerTrainer, after: DreamerTrainer, folder: Path) -> DreamerTrainer:
+    names = before.save_replay(folder)
+    clone = {name: tensor.clone() for name, tensor in before.training_tensors().items()}
+    weights = {name: tensor.clone() for name, tensor in before.weights().items()}
+    after.restore(weights, clone, before.training_counters(), folder, names)
+    return after
+
+
+def test_a_resumed_training_goes_on_as_the_other_would(tmp_path: Path) -> None:
+    before = trainer(seed=1)
+    run(before, 100)
+    after = resumed(before, trainer(seed=9), tmp_path)
+    assert (after.step, after.updates) == (before.step, before.updates)
+    for one in (before, after):
+        run(one, 180)
+    assert same(before, after)
+    for name, tensor in before.training_tensors().items():
+        assert tensor.equal(after.training_tensors()[name]), name
+
+
+def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path: Path) -> None:
+    one = trainer(guide=Guide, collect=80, pretrain=5)
+    actor = {name: tensor.clone() for name, tensor in one.behaviour.state_dict().items()}
+    model = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
+    updates = []
+    for update in one.train(8):
+        updates.append(update)
+        if update.step == 0 and update.updates == 5:
+            assert all(tensor.equal(actor[name]) for name, tensor in one.behaviour.state_dict().items())
+            assert not all(tensor.equal(model[name]) for name, tensor in one.model.state_dict().items())
+            break
+    assert [update.updates for update in updates] == [0] * 20 + [1, 2, 3, 4, 5]
+    assert {update.step for update in updates} == {0}
+    assert one.borrowed == 80
+    assert (one.replay.columns["actions"][1:21][~one.replay.columns["first"][1:21]] == 1).all()
+
+    def fail() -> Guide:
+        raise AssertionError("what was borrowed is not borrowed again")
+
+    after = resumed(one, trainer(guide=fail, collect=80, pretrain=5), tmp_path)
+    assert [update.step for update in after.train(12)] == [4, 8, 12]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_stops_training(number: float) -> None:
+    one = trainer()
+    run(one, 60)
+    with torch.no_grad():
+        one.model.decoder.blocks.bias[0] = number
+    with pytest.raises(TrainingDiverged, match="step 60"):
+        one.learn()
+
+
+def test_what_is_usual_is_measured_once() -> None:
+    one = trainer()
+    run(one, 60)
+    usual = one.model.encoder.pixel_mean.clone()
+    assert 0 < usual.mean() < 127.5  # pictures are mostly black, with a white square
+    run(one, 100)
+    assert one.model.encoder.pixel_mean.equal(usual)
