@@ -16,7 +16,7 @@ from tape_trainer import TapeTrainer
 from agents.errors import TrainingDiverged, UserError
 from agents.records import Update
 from agents.runs.directory import RunConfig, RunDirectory, Status
-from agents.runs.runner import Pace, run_training
+from agents.runs.runner import STOP_SIGNALS, Pace, run_training
 
 NewRun = Callable[..., RunDirectory]
 OFTEN = Pace(status=0, metrics=0, checkpoint=1_000)
@@ -57,13 +57,19 @@ def test_metrics_are_means_since_the_last_line(new_run: NewRun, tape: list[TapeT
     assert run.read_metrics()[-1]["loss"] == pytest.approx((1 / 10 + 1 / 12) / 2)
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Tests that were begun in the background, or under nohup, ignore some signals; training would rightly too."""
+    at_start = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+    yield
+    for number, handler in at_start.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_after_a_save_and_it_goes_on_from_there(
-    new_run: NewRun, tape: list[TapeTrainer], number: signal.Signals, request: pytest.FixtureRequest
+    new_run: NewRun, tape: list[TapeTrainer], number: signal.Signals
 ) -> None:
-    # Under nohup the tests themselves are begun with hang-ups ignored, and training would rightly ignore them too.
-    at_start = signal.signal(number, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(number, at_start))
     run = new_run(steps=10**9)
     messages: list[str] = []
     sent: list[int] = []
