@@ -83,7 +83,7 @@ class DQNConfig:
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be {' or '.join(OPTIMIZERS)}, not '{self.optimizer}'.")
         check_range("replay_ratio", self.replay_ratio, 0, 1_000)
-        # An observation is 4 frames: below this there is nothing that could be sampled.
+        # An observation is up to 8 frames: below this there is nothing that could be sampled.
         check_range("replay_capacity", self.replay_capacity, self.num_games * (16 + self.n_step), 100_000_000)
 
 
@@ -116,7 +116,8 @@ CARTPOLE_PIXELS = dataclasses.replace(
     steps=120_000,
     batch_size=32,
     replay_ratio=8,
-    replay_capacity=50_000,
-    solved_at=300,
+    replay_capacity=100_000,
+    epsilon_end=0.02,
+    solved_at=400,
 )
 """From the picture."""

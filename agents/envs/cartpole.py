@@ -14,14 +14,15 @@ from agents.interfaces import GameSteps
 class CartPoleGames:
     """Gymnasium's CartPole-v1: 500 steps at most, a reward of 1 for each.
 
-    pixels: observe the rendered scene, grey, 84×84 by area averaging, a stack of 4; else the state, a stack of 1.
+    pixels: observe the rendered scene, grey, 84×84 by area averaging, a stack of 8; else the state, a stack of 1.
+    It is drawn on whole pixels: how fast something moves shows over several frames only.
     What is drawn is bright on black: on white, half precision would spend its digits on the background.
     """
 
     def __init__(self, num_games: int, pixels: bool = False):
         self.num_games, self.pixels = num_games, pixels
         self.action_names: tuple[str, ...] = ("LEFT", "RIGHT")
-        self.stack = 4 if pixels else 1
+        self.stack = 8 if pixels else 1
         self.frame_shape: tuple[int, ...] = (84, 84) if pixels else (4,)
         self.frame_dtype = np.dtype(np.uint8 if pixels else np.float32)
         render_mode = "rgb_array" if pixels else None

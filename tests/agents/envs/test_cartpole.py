@@ -44,18 +44,18 @@ def test_a_game_is_cut_off_after_500_steps() -> None:
 def test_pixels_are_a_stack_of_changing_pictures_bright_on_black() -> None:
     games = CartPoleGames(2, pixels=True)
     first = games.reset(0)
-    assert first.shape == (2, 4, 84, 84)
+    assert first.shape == (2, 8, 84, 84)
     assert first.dtype == np.uint8
-    assert first[:, :3].max() == 0
-    assert (first[:, 3] == 0).mean() > 0.9
-    assert (first[:, 3].max(axis=(1, 2)) > 200).all()  # the cart, black on white as it is drawn
+    assert first[:, :-1].max() == 0
+    assert (first[:, -1] == 0).mean() > 0.9
+    assert (first[:, -1].max(axis=(1, 2)) > 200).all()  # the cart, black on white as it is drawn
     later = games.step(np.array([0, 1])).observations
-    np.testing.assert_array_equal(later[:, 2], first[:, 3])
+    np.testing.assert_array_equal(later[:, -2], first[:, -1])
     # Pushed apart: the left one's cart is further left.
     for _ in range(8):
         later = games.step(np.array([0, 1])).observations
-    assert (later[0, 3] != later[0, 2]).any()
-    columns = (later[:, 3].max(axis=1) > 200).argmax(axis=1)
+    assert (later[0, -1] != later[0, -2]).any()
+    columns = (later[:, -1].max(axis=1) > 200).argmax(axis=1)
     assert columns[0] < columns[1]
 
 
