@@ -21,7 +21,7 @@ from agents.dqn.targets import double_q_targets, q_targets
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games
 from agents.layers import Workers, autocast, channels_last, faster_precision, has_batch_norm, network_input
-from agents.optimizers import load_optimizer, optimizer_tensors, with_prefix
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients, with_prefix
 from agents.records import Transitions, Update
 from agents.replay.frames import Draw, FrameReplay, UniformSampler
 from agents.replay.priorities import PrioritisedSampler, Sampler, importance_weights
@@ -67,7 +67,7 @@ class DQNTrainer:
         self.target = copy.deepcopy(self.online).requires_grad_(False) if config.target_network else self.online
         self._parameters = list(self.online.parameters())
         self._weights = [tensor for tensor in self.online.state_dict().values() if tensor.is_floating_point()]
-        self.optimizer = build_optimizer(config, self._parameters)
+        self.optimizer = build_optimizer(config, self.online)
         self.replay = FrameReplay(
             config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype, games.stack
         )
@@ -165,8 +165,8 @@ class DQNTrainer:
         learnt = list(self._workers.map(self._gradient, zip(parts, targets, strict=True)))
         self.online.eval()
         loss, q = sum(part.loss for part in learnt), sum(part.q for part in learnt)
-        for k, parameter in enumerate(self._parameters):
-            parameter.grad = functools.reduce(torch.add, (part.gradient[k] for part in learnt))
+        gradients = zip(*(part.gradient for part in learnt), strict=True)
+        set_gradients(self._parameters, (functools.reduce(torch.add, parts) for parts in gradients))
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, c.gradient_clip).item()
         metrics = {"loss": loss, "q": q, "gradient": norm, "epsilon": self.epsilon}
         self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
@@ -278,11 +278,12 @@ class DQNTrainer:
             self.precision = getattr(torch, precision)
 
 
-def build_optimizer(config: DQNConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimizer(config: DQNConfig, network: torch.nn.Module) -> torch.optim.Optimizer:
     """The optimizer that the config names."""
+    parameters, rate = network.named_parameters(), config.learning_rate
     if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, config.learning_rate, momentum=config.momentum, fused=True)
-    return torch.optim.Adam(parameters, config.learning_rate, eps=config.adam_epsilon, fused=True)
+        return torch.optim.SGD(parameters, rate, momentum=config.momentum, fused=True)
+    return torch.optim.Adam(parameters, rate, eps=config.adam_epsilon, fused=True)
 
 
 def build_sampler(config: DQNConfig, replay: FrameReplay) -> Sampler:

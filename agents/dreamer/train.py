@@ -24,7 +24,7 @@ from agents.envs.guided import GuidedGames
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games, is_continuous
 from agents.layers import Workers, autocast, channels_last, faster_precision
-from agents.optimizers import load_optimizer, optimizer_tensors, with_prefix
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients, with_prefix
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay, Sequences
 
@@ -69,8 +69,8 @@ class DreamerTrainer:
         self.parameters = {name: list(network.parameters()) for name, network in networks.items()}
         adam = functools.partial(torch.optim.Adam, eps=config.adam_epsilon, fused=True)
         self.optimizers = {
-            name: adam(parameters, getattr(config, f"{name}_learning_rate"))
-            for name, parameters in self.parameters.items()
+            name: adam(network.named_parameters(), getattr(config, f"{name}_learning_rate"))
+            for name, network in networks.items()
         }
         self.replay = SequenceReplay(
             *(config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype),
@@ -194,9 +194,8 @@ class DreamerTrainer:
         metrics = {name: sum(losses[name] for losses, _ in results) / len(results) for name in results[0][0]}
         for name in results[0][1]:
             parameters = self.parameters[name]
-            for k, parameter in enumerate(parameters):
-                total = functools.reduce(torch.add, (gradients[name][k] for _, gradients in results))
-                parameter.grad = total.div_(len(results))
+            each = zip(*(gradients[name] for _, gradients in results), strict=True)
+            set_gradients(parameters, (functools.reduce(torch.add, parts).div_(len(results)) for parts in each))
             metrics[f"{name}_gradient"] = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip).item()
         if not all(math.isfinite(number) for number in metrics.values()):
             raise TrainingDiverged(f"At step {self.step:,} a loss or its gradient was not a finite number.")

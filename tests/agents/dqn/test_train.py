@@ -75,6 +75,19 @@ def test_the_target_network_is_copied_every_period_and_only_then() -> None:
         assert torch.equal(ours, theirs)
 
 
+def test_every_weight_goes_against_its_own_gradient() -> None:
+    """Adam's first step is the learning rate against the sign of the gradient, however tensors lie in memory."""
+    trainer = breakout_trainer()
+    updates = trainer.train(1_000)
+    while not trainer.updates:
+        before = [parameter.detach().clone() for parameter in trainer.online.parameters()]
+        next(updates)
+    for parameter, old in zip(trainer.online.parameters(), before, strict=True):
+        assert parameter.grad is not None
+        large = parameter.grad.abs() > 1e-6
+        torch.testing.assert_close((parameter - old).sign()[large], -parameter.grad.sign()[large])
+
+
 def test_a_resumed_training_goes_on_exactly(tmp_path: Path) -> None:
     trainer = breakout_trainer()
     run(trainer, 120)
