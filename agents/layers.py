@@ -67,22 +67,47 @@ BLOCK = 4
 
 
 class NatureEncoder(nn.Module):
-    """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to features."""
+    """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to features.
 
-    def __init__(self, stack: int = 4, features: int = 512):
+    size: height and width of a frame.
+    """
+
+    def __init__(self, stack: int = 4, features: int = 512, size: int = 84):
         super().__init__()
         self.features = features
         self.conv1 = nn.Conv2d(stack, 32, 8, stride=BLOCK)
         self.conv2 = nn.Conv2d(32, 64, 4, stride=2)
         self.conv3 = nn.Conv2d(64, 64, 3, stride=1)
-        self.dense = nn.Linear(64 * 7 * 7, features)
+        side = (size // BLOCK - 5) // 2 + 1 - 2
+        self.dense = nn.Linear(64 * side * side, features)
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
-        """blocks (B, stack·16, 21, 21) from `network_input`, with values 0 to 255; gives (B, features)."""
-        x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 32, 20, 20)
+        """blocks (B, stack·16, size/4, size/4) from `network_input`, values 0 to 255; gives (B, features)."""
+        x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 32, 20, 20) for a size of 84
         x = torch.relu_(self.conv2(x))  # (B, 64, 9, 9)
         x = torch.relu_(self.conv3(x))  # (B, 64, 7, 7)
         # Flattened channels last, as the memory lies: channels first would copy here and in every gradient.
+        return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
+
+
+class SmallEncoder(nn.Module):
+    """The convolutions of Mnih et al. 2013 and of A3C (Mnih et al. 2016, section 8): a third of Nature's work.
+
+    size: height and width of a frame.
+    """
+
+    def __init__(self, stack: int = 4, features: int = 256, size: int = 84):
+        super().__init__()
+        self.features = features
+        self.conv1 = nn.Conv2d(stack, 16, 8, stride=BLOCK)
+        self.conv2 = nn.Conv2d(16, 32, 4, stride=2)
+        side = (size // BLOCK - 5) // 2 + 1
+        self.dense = nn.Linear(32 * side * side, features)
+
+    def forward(self, blocks: torch.Tensor) -> torch.Tensor:
+        """As `NatureEncoder.forward`."""
+        x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 16, 20, 20) for a size of 84
+        x = torch.relu_(self.conv2(x))  # (B, 32, 9, 9)
         return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
 
 
@@ -134,6 +159,19 @@ class StateEncoder(nn.Module):
         """observations (B, stack, size) float; gives (B, features)."""
         x = torch.relu(self.norm1(self.dense1(observations[:, -1])))
         return torch.relu(self.norm2(self.dense2(x)))
+
+
+def initialise(network: nn.Module, gain: float = math.sqrt(2)) -> None:
+    """Orthogonal weights of this gain, no biases; √2 keeps the variance through ReLUs (Saxe et al. 2014).
+
+    PyTorch's own weights lose most of it in each layer: what differs between two frames is then too little for the
+    last one to learn from, and the units die.
+    """
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.orthogonal_(part.weight, gain)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def has_batch_norm(network: nn.Module) -> bool:

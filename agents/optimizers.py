@@ -40,7 +40,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
     """Become the optimizer whose tensors were saved under `prefix`. Raises ValueError where they are another's."""
     saved: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in with_prefix(tensors, prefix).items():
-        name, slot = key.rsplit("/", 1)
+        name, named, slot = key.rpartition("/")
+        if not named:
+            raise ValueError("the optimizer's state was saved by an older version")
         saved.setdefault(name, {})[slot] = tensor
     parameters = dict(_named(optimizer))
     if saved and saved.keys() != parameters.keys():

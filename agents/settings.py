@@ -108,17 +108,25 @@ def describe(settings: Any) -> list[Setting]:
     settings: the class, for its defaults, or an instance, for its values.
     """
     kind = settings if isinstance(settings, type) else type(settings)
-    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
     texts: dict[str, str] = {}
-    for field, below in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            texts[ast.unparse(field.target)] = " ".join(str(below.value.value).split())
+    for base in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
+        texts |= _texts(base)
     types = typing.get_type_hints(kind)
     return [
         Setting(field.name, types[field.name].__name__, _shown(value), texts.get(field.name, ""))
         for field in dataclasses.fields(kind)
         for value in [getattr(settings, field.name, dataclasses.MISSING)]
     ]
+
+
+def _texts(kind: type[Any]) -> dict[str, str]:
+    """The docstring under each field that the class itself has."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
+    return {
+        ast.unparse(field.target): " ".join(str(below.value.value).split())
+        for field, below in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+    }
 
 
 def _shown(default: Any) -> str:

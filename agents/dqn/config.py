@@ -73,8 +73,9 @@ class DQNConfig:
             check_range(name, getattr(self, name), 1)
         for name, most in (("num_games", 1_024), ("batch_size", 65_536), ("n_step", 100), ("channels", 1_024)):
             check_range(name, getattr(self, name), 1, most)
-        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "gradient_clip", "solved_at"):
+        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "solved_at"):
             check_range(name, getattr(self, name), 0)
+        check_range("gradient_clip", self.gradient_clip, 1e-9)
         for name in ("discount", "epsilon_start", "epsilon_end", "priority_exponent", "importance_start", "momentum"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("updates_per_episode", self.updates_per_episode, 0, 1_000_000)
@@ -83,13 +84,25 @@ class DQNConfig:
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be {' or '.join(OPTIMIZERS)}, not '{self.optimizer}'.")
         check_range("replay_ratio", self.replay_ratio, 0, 1_000)
-        # An observation is up to 8 frames: below this there is nothing that could be sampled.
-        check_range("replay_capacity", self.replay_capacity, self.num_games * (16 + self.n_step), 100_000_000)
+        # An observation is up to 16 frames: below this there is nothing that could be sampled.
+        check_range("replay_capacity", self.replay_capacity, self.num_games * (32 + self.n_step), 100_000_000)
 
 
 def config_for(game: str) -> DQNConfig:
-    """The config that suits a game: CartPole's own, else the defaults, which are Atari's."""
-    return {"cartpole": CARTPOLE, "cartpole-pixels": CARTPOLE_PIXELS}.get(game, DQNConfig())
+    """The config that suits a game: CartPole's own, else Atari's."""
+    return {"cartpole": CARTPOLE, "cartpole-pixels": CARTPOLE_PIXELS}.get(game, ATARI)
+
+
+ATARI = DQNConfig(
+    batch_size=128,
+    replay_ratio=4,
+    learning_starts=20_000,
+    n_step=3,
+    double=True,
+    target_period=400,
+    learning_rate=1e-4,
+)
+"""What learns soonest by the clock on a processor: half of Nature's samples a step, longer returns in each."""
 
 
 CARTPOLE = DQNConfig(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from agents.dqn.config import DQNConfig
-from agents.layers import NatureEncoder, NormalisedEncoder, StateEncoder
+from agents.layers import NatureEncoder, NormalisedEncoder, StateEncoder, initialise
 
 
 class QNetwork(nn.Module):
@@ -61,5 +61,6 @@ def build_network(
         encoder = NormalisedEncoder(stack, config.channels, 512 * streams)
     else:
         encoder = NatureEncoder(stack, 512 * streams)
+        initialise(encoder)
     head = DuelingHead if config.dueling else nn.Linear
     return QNetwork(encoder, head(encoder.features, num_actions))

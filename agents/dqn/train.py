@@ -228,7 +228,7 @@ class DQNTrainer:
         return self.online.state_dict()
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>.<slot>` or `sgd.…`, and of the replay
+        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>/<slot>` or `sgd.…`, and of the replay
         and its sampler `replay.…` and `sampler.…`.
         """
         tensors = {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}

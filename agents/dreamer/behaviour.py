@@ -61,7 +61,7 @@ class Behaviour(nn.Module):
 
     def __init__(self, config: DreamerConfig, actions: int | Actions):
         super().__init__()
-        size, latents = SIZES[config.size], LATENTS[config.latents](config.variables, config.classes)
+        size, latents = SIZES[config.model_size], LATENTS[config.latents](config.variables, config.classes)
         features = size.deter + latents.variables * latents.width
         self.config, self.actions = config, Discrete(actions) if isinstance(actions, int) else actions
         self.actor = MLP(features, size.units, size.layers, self.actions.outputs, zero=True)

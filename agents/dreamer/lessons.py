@@ -34,12 +34,17 @@ class Lessons:
     def passes(self) -> int:
         return self.learner.passes
 
-    def dream(self, model: WorldModel, states: State, count: int, generator: torch.Generator) -> Lesson:
-        """`count` dreams from some of `states` (T, B, …), and what came of them."""
+    def dream(
+        self, model: WorldModel, states: State, playing: torch.Tensor, count: int, generator: torch.Generator
+    ) -> Lesson:
+        """`count` dreams, and what came of them, from some of `states` (T, B, …) where `playing` (T, B) is 1.
+
+        What follows the end of a game was never learnt: nothing can be dreamt from there.
+        """
         c = self.config
         # Without the way that led there: what the model learns is no affair of the actor.
         flat = states.map(lambda part: part.detach().flatten(0, 1))
-        rows = torch.randint(len(flat.memory), (count,), generator=generator, device=flat.memory.device)
+        rows = torch.multinomial(playing.flatten(), count, replacement=True, generator=generator)
         start = flat.map(lambda part: part[rows])
         through = self.learner.differentiable
         dreamt = dream(model, self.behaviour, start, c.horizon, c.discount, generator, through)

@@ -80,15 +80,16 @@ class DreamerTrainer:
         self.step, self.updates, self.borrowed = 0, 0, 0
         self._steps_owed = 0.0
         # As for DQN: independent parts for independent threads beat threads that meet after every layer.
-        most = min(config.batch_size // SMALLEST_PART, torch.get_num_threads())
-        self._workers = Workers(max(1, most) if self.device.type == "cpu" else 1)
+        most = max(1, min(config.batch_size // SMALLEST_PART, torch.get_num_threads()))
+        equal = next(count for count in range(most, 0, -1) if config.batch_size % count == 0)
+        self._workers = Workers(equal if self.device.type == "cpu" else 1)
         blank = self.model.prepare(np.zeros((64, *games.frame_shape), games.frame_dtype)).to(self.device)
         self.precision = faster_precision(self.device, lambda dtype: self.model.encode(blank))
 
     # -- playing ---------------------------------------------------------------------------------------------
 
     def train(self, total_steps: int) -> Iterator[Update]:
-        """Go on until `total_steps` environment steps of its own; yields after every step of the games.
+        """Go on until `total_steps` steps of its own; yields after each step of the games and each update.
 
         The games begin anew: a resumed run keeps its replay, but not the games that were being played.
         """
@@ -109,15 +110,13 @@ class DreamerTrainer:
             over = steps.terminated | steps.truncated
             ended = tuple(scores[over].tolist())
             scores[over] = 0
-            metrics: dict[str, float] = {}
-            picture = None
             if self._can_learn:
                 self._steps_owed += count * c.replay_ratio
-                while self._steps_owed >= c.batch_size * c.batch_length:
-                    self._steps_owed -= c.batch_size * c.batch_length
-                    metrics = self.learn()
-                    picture = self._picture()
-            yield Update(self.step, self.updates, metrics, ended, picture)
+            yield Update(self.step, self.updates, scores=ended)
+            while self._steps_owed >= c.batch_size * c.batch_length:
+                self._steps_owed -= c.batch_size * c.batch_length
+                metrics = self.learn()
+                yield Update(self.step, self.updates, metrics, picture=self._picture())
 
     def _borrow(self) -> Iterator[Update]:
         """Fill the replay with games of another agent; none of these steps counts as the agent's own."""
@@ -197,11 +196,19 @@ class DreamerTrainer:
             each = zip(*(gradients[name] for _, gradients in results), strict=True)
             set_gradients(parameters, (functools.reduce(torch.add, parts).div_(len(results)) for parts in each))
             metrics[f"{name}_gradient"] = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip).item()
-        if not all(math.isfinite(number) for number in metrics.values()):
-            raise TrainingDiverged(f"At step {self.step:,} a loss or its gradient was not a finite number.")
+        self._check(all(math.isfinite(number) for number in metrics.values()), "a loss or its gradient")
         for name in results[0][1]:
             self.optimizers[name].step()
+            whole = torch.nn.utils.get_total_norm(self.parameters[name])
+            self._check(bool(whole.isfinite()), f"a weight of the {name}")
         return metrics
+
+    def _check(self, finite: bool, what: str) -> None:
+        if not finite:
+            raise TrainingDiverged(
+                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
+                "a new run with smaller learning rates may fare better."
+            )
 
     def _calibrate(self) -> None:
         frames = self.replay.sample(CALIBRATION, 1, self.random).frames[0]
@@ -225,14 +232,16 @@ class DreamerTrainer:
         """Metrics and gradients of a part of a batch, and what was dreamt from its states."""
         c, (sequences, generator) = self.config, part
         choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
+        batch = self._batch(sequences)
         with autocast(self.device, self.precision):
-            loss, states, parts = self.model.loss(self._batch(sequences), choose, self._kl_share)
+            loss, states, parts = self.model.loss(batch, choose, self._kl_share)
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
         gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
         if self.lessons is None or self.updates < c.pretrain:
             return losses, gradients, None
         with autocast(self.device, self.precision):
-            lesson = self.lessons.dream(self.model, states, max(1, c.dreams // self._workers.count), generator)
+            count = max(1, c.dreams // self._workers.count)
+            lesson = self.lessons.dream(self.model, states, batch.playing, count, generator)
         dream_losses, dream_gradients = self._behaviour_gradient(lesson)
         return losses | dream_losses, gradients | dream_gradients, lesson
 
@@ -258,7 +267,7 @@ class DreamerTrainer:
         return model | {f"behaviour.{name}": tensor for name, tensor in self.behaviour.state_dict().items()}
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>.<slot>`, `replay.…`."""
+        """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>/<slot>`, `replay.…`."""
         slow = self.lessons.target_critic.state_dict() if self.lessons else {}
         tensors = {f"target.{name}": tensor for name, tensor in slow.items()}
         tensors |= {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}

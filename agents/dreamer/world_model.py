@@ -50,7 +50,7 @@ class WorldModel(nn.Module):
 
     def __init__(self, config: DreamerConfig, num_actions: int, frame_shape: tuple[int, ...]):
         super().__init__()
-        size, latents = SIZES[config.size], LATENTS[config.latents](config.variables, config.classes)
+        size, latents = SIZES[config.model_size], LATENTS[config.latents](config.variables, config.classes)
         self.config, self.pictures = config, len(frame_shape) == 3
         features = size.deter + latents.variables * latents.width
         if self.pictures:
@@ -80,7 +80,10 @@ class WorldModel(nn.Module):
         self.decoder.calibrate(blocks.float())
 
     def rewards(self, features: torch.Tensor) -> torch.Tensor:
-        """The expected reward on arriving in these states, as the game counts: (..., features) give (...)."""
+        """The expected reward on arriving in these states, as the game counts: (..., features) give (...).
+
+        The mean is taken of symlog: where the reward is in doubt, this is below the mean of the rewards themselves.
+        """
         return symexp(self.reward_head(features).squeeze(-1))
 
     def goes_on(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -130,7 +133,8 @@ class WeightedSquares(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, drawn: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        error = drawn.float().add_(0.5).sub_(wanted.float().div_(255))
+        # One new tensor, the others written over: `drawn` belongs to the decoder.
+        error = torch.add(drawn.float(), 0.5).sub_(wanted.float().div_(255))
         slope = weights.mul_(error)
         ctx.save_for_backward(slope)
         ctx.kind = drawn.dtype

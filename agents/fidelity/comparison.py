@@ -155,8 +155,8 @@ def difference(real: np.ndarray, dreamt: np.ndarray) -> np.ndarray:
 
 
 REWARD_EVENT = 0.5
-"""A step whose reward is at least this, in size, is a reward event. Atari's rewards are whole numbers, and what a model
-expects is a mean: above a half it takes the event to be likelier than not.
+"""A step whose reward is at least this, in size, is a reward event. Atari's rewards are whole numbers; what a model
+expects is some mean, which is a half or more where the event is likely or the reward large.
 """
 EVENT_TOLERANCE = 1
 """Steps by which a dreamt reward event may come early or late."""

@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 STAGES = ("early", "middle", "late")
 HELD_OUT_SEED = 1_000_000
-"""Games are begun from seeds from here on, where no training begins its games."""
+"""Seeds of the games are drawn from here on.
+
+A game without sticky actions knows few beginnings (Breakout: one for each number of idle frames, up to 30): what is
+held out is how the games go on, and the players' random actions see to that.
+"""
 MAX_DECISIONS = 2_000
 """Decisions after which a game is left: a ball can be caught in a loop for ever."""
 FIRST_DECISION = 4

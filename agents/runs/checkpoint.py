@@ -119,12 +119,16 @@ def save_checkpoint(run: RunDirectory, trainer: Trainer) -> Path:
 
     Where the trainer has not moved since its last checkpoint, that one stands and nothing is written.
     """
-    name = f"step-{trainer.step:012d}"
-    if trainer.step == 0 and trainer.updates:
-        name += f"-{trainer.updates:09d}"  # it learns from what others have played, and has yet to begin itself
+    counters, name = trainer.training_counters(), f"step-{trainer.step:012d}"
+    newest = next(run.checkpoint_folders(), None)
+    if newest is not None and newest.name.startswith(name):
+        with contextlib.suppress(UserError):  # a damaged one is no reason not to save
+            if _read_training(newest)["counters"] == json.loads(json.dumps(counters)):
+                return newest
+        # It has moved without a step of its own: it learns from what others have played.
+        _, _, earlier = newest.name.removeprefix("step-").partition("-")
+        name += f"-{int(earlier or 0) + 1:09d}"
     final, temporary = run.checkpoints / name, run.checkpoints / f".{name}"
-    if final.exists():
-        return final
     config = run.read_config()
     described = {
         "game": config.game,
@@ -141,8 +145,8 @@ def save_checkpoint(run: RunDirectory, trainer: Trainer) -> Path:
             write_atomically(temporary / "config.json", json.dumps(described, indent=2))
             save_tensors(temporary / "weights.safetensors", trainer.weights())
             save_tensors(temporary / "training.safetensors", trainer.training_tensors())
-            counters = {"counters": trainer.training_counters(), "replay_files": replay_files}
-            write_atomically(temporary / "training.json", json.dumps(counters))
+            training = {"counters": counters, "replay_files": replay_files}
+            write_atomically(temporary / "training.json", json.dumps(training))
             sync_folder(temporary)
             os.replace(temporary, final)
         except BaseException:

@@ -101,8 +101,8 @@ class _Session:
         self.trained_before, self.score_before = before.trained_seconds, before.score
         self.scores: deque[float] = deque(maxlen=RECENT_GAMES)
         self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
         self.written: dict[str, float] = {}
-        self.count = 0
         self.begin = self.rate_time = time.monotonic()
         self.rate_step = 0
         self.rate = 0.0
@@ -155,13 +155,12 @@ class _Session:
 
     def _collect(self, update: Update) -> None:
         self.scores.extend(update.scores)
-        if update.metrics:
-            self.count += 1
-            for name, value in update.metrics.items():
-                self.sums[name] = self.sums.get(name, 0.0) + value
+        for name, value in update.metrics.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def _means(self) -> dict[str, float]:
-        return {name: total / self.count for name, total in self.sums.items()}
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
 
     @property
     def score(self) -> float | None:
@@ -172,7 +171,7 @@ class _Session:
         line = {"step": trainer.step, "time": time.time(), "score": self.score, "steps_per_second": self.rate}
         self.run.append_metrics(line | self._means())
         self.written = self._means() or self.written
-        self.sums, self.count = {}, 0
+        self.sums, self.counts = {}, {}
 
     def _report(self, trainer: Trainer | None, state: str, message: str = "") -> Status:
         now = time.monotonic()

@@ -73,6 +73,12 @@ def test_the_state_of_other_weights_is_refused() -> None:
         load_optimizer(adam(nn.Linear(3, 3)), saved, "adam.")
 
 
+def test_the_state_of_an_older_version_is_refused() -> None:
+    """It was numbered, and of other layout."""
+    with pytest.raises(ValueError, match="older version"):
+        load_optimizer(adam(network()), {"adam.0.exp_avg": torch.zeros(8, 4, 3, 3)}, "adam.")
+
+
 def test_a_gradient_of_another_shape_is_refused() -> None:
     parts = network()
     with pytest.raises(ValueError, match=r"\(8, 4, 3, 3\)"):

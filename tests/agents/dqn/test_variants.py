@@ -12,7 +12,7 @@ import torch
 from corridor import TINY, Corridor, run, saved
 
 from agents.catalogue import find_checkpoint, load_agent
-from agents.dqn.config import DQNConfig, config_for
+from agents.dqn.config import ATARI, DQNConfig, config_for
 from agents.dqn.train import RECENT_GAMES, DQNTrainer
 from agents.envs.cartpole import CartPoleGames
 from agents.errors import TrainingDiverged, UserError
@@ -256,7 +256,7 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any], words: str) ->
 
 
 def test_games_have_the_settings_that_suit_them() -> None:
-    assert config_for("breakout") == config_for("pong") == DQNConfig()
+    assert config_for("breakout") == config_for("pong") == ATARI
     state, pixels = config_for("cartpole"), config_for("cartpole-pixels")
     assert state.batch_norm
     assert pixels.batch_norm

@@ -14,7 +14,7 @@ CELLS, CELL = 9, 4  # cells on a side, pixels on a side of a cell
 LENGTH = 16  # steps of a game
 
 TINY = DreamerConfig(
-    size="tiny",
+    model_size="tiny",
     variables=8,
     classes=8,
     num_games=16,

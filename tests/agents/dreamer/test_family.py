@@ -22,7 +22,7 @@ from agents.runs.checkpoint import save_tensors
 from agents.runs.directory import RunConfig
 
 QUICK = {"batch_size": 4, "batch_length": 8, "replay_ratio": 2.0, "learning_starts": 60, "dreams": 8, "horizon": 3}
-QUICK |= {"size": "tiny", "variables": 4, "classes": 4, "num_games": 2, "replay_capacity": 2_000, "steps": 140}
+QUICK |= {"model_size": "tiny", "variables": 4, "classes": 4, "num_games": 2, "replay_capacity": 2_000, "steps": 140}
 QUICK |= {"plan_horizon": 3, "plan_candidates": 6, "plan_elites": 2, "plan_iterations": 2, "pretrain": 1}
 
 

@@ -67,7 +67,7 @@ def test_samples_follow_their_belief_and_pass_gradients_on() -> None:
 
 @pytest.mark.parametrize("kind", LATENTS)
 def test_a_world_model_can_be_made_of_either(kind: str) -> None:
-    config = DreamerConfig(size="tiny", latents=kind, variables=5, classes=4)
+    config = DreamerConfig(model_size="tiny", latents=kind, variables=5, classes=4)
     model = WorldModel(config, 3, (3,))
     state = model.rssm.initial(2)
     after, prior = model.rssm.imagine(state, torch.eye(3)[:2])

@@ -83,10 +83,30 @@ def test_all_follows_from_the_seed() -> None:
 def test_steps_and_updates_keep_their_ratio() -> None:
     one = trainer(replay_ratio=2.0)
     updates = run(one, 120)
-    assert [update.step for update in updates] == list(range(4, 121, 4))
+    assert [update.step for update in updates if not update.metrics] == list(range(4, 121, 4))
     # With the four first pictures, 40 are in the replay from step 36 on; an update replays 16 of them.
     assert one.updates == (120 - 36 + 4) * 2 // 16
     assert updates[-1].metrics.keys() >= {"loss", "image", "kl", "reward", "continue", "actor", "critic"}
+
+
+def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:
+    one = trainer(replay_ratio=16.0, picture_period=2, pretrain=3)
+    updates = run(one, 240)
+    ready = next(update.updates for update in updates if update.picture is not None)
+    pictured = [update.updates for update in updates if update.picture is not None]
+    assert len(pictured) > 10
+    assert pictured == list(range(ready, one.updates + 1, 2))
+
+
+def test_a_weight_that_is_not_finite_stops_training() -> None:
+    """One step of infinite length from finite numbers: neither the loss nor its gradient tells."""
+    with pytest.raises(TrainingDiverged, match="a weight of the model was not a finite"):
+        run(trainer(model_learning_rate=1e39), 200)
+
+
+def test_a_batch_is_split_in_equal_parts_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert [trainer(batch_size=size)._workers.count for size in (7, 16, 17, 24, 32)] == [1, 2, 1, 3, 2]
 
 
 def resumed(before: DreamerTrainer, after: DreamerTrainer, folder: Path) -> DreamerTrainer:
@@ -110,7 +130,7 @@ def test_a_resumed_training_goes_on_as_the_other_would(tmp_path: Path) -> None:
 
 
 def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path: Path) -> None:
-    one = trainer(guide=Guide, collect=80, pretrain=5)
+    one = trainer(guide=Guide, from_agent="another", collect=80, pretrain=5)
     actor = {name: tensor.clone() for name, tensor in one.behaviour.state_dict().items()}
     model = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
     updates = []
@@ -128,7 +148,7 @@ def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path
     def fail() -> Guide:
         raise AssertionError("what was borrowed is not borrowed again")
 
-    after = resumed(one, trainer(guide=fail, collect=80, pretrain=5), tmp_path)
+    after = resumed(one, trainer(guide=fail, from_agent="another", collect=80, pretrain=5), tmp_path)
     assert [update.step for update in after.train(12)] == [4, 8, 12]
 
 

@@ -90,6 +90,21 @@ def test_saving_at_the_same_step_leaves_the_checkpoint_that_stands(new_run: NewR
     assert (run.checkpoints / "step-000000000040" / "weights.safetensors").stat().st_ino == before
 
 
+def test_what_is_learnt_without_a_step_is_saved_too(new_run: NewRun) -> None:
+    """A trainer that reads what others have played, and has yet to begin itself."""
+    run, trainer = new_run(), TapeTrainer()
+    for lesson in range(1, 12):
+        trainer.stretches = [(0, lesson)]
+        save_checkpoint(run, trainer)
+        save_checkpoint(run, trainer)  # it has not moved since
+    assert names(run.checkpoints) == ["step-000000000000-000000009", "step-000000000000-000000010"]
+    again = TapeTrainer()
+    restore_latest(run, again)
+    assert again.stretches == [(0, 11)]
+    assert run.last_checkpoint() is not None
+    assert run.last_checkpoint()[0] == 0
+
+
 @pytest.mark.parametrize(
     "file", ["weights.safetensors", "training.safetensors", "training.json", "frames"], ids=lambda file: file
 )

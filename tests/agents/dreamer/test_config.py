@@ -1,0 +1,32 @@
+"""What cannot be trained is told before it is begun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agents.dreamer.config import DreamerConfig
+from agents.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model_size": "huge"}, "model_size must be tiny or small or paper, not 'huge'"),
+        ({"latents": "binary"}, "latents must be categorical or gaussian"),
+        (
+            {"replay_capacity": 10_000},
+            r"learning_starts \(with this replay_capacity\) must .* from 0 to 10,000",
+        ),
+        ({"replay_capacity": 20_000, "num_games": 12}, "from 0 to 19,992"),
+        ({"from_agent": "breakout-dqn"}, "from_agent and collect belong together"),
+        ({"collect": 5_000}, "Use: --from-agent NAME --collect N"),
+        ({"gradient_clip": 0.0}, "gradient_clip"),
+        ({"plan_elites": 65}, "plan_elites must be a number from 1 to 64"),
+        ({"discount": 1.1}, "discount"),
+    ],
+)
+def test_what_cannot_be_is_told(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        DreamerConfig(**wrong)
