@@ -51,3 +51,13 @@ def unroll(
         uncertainty=read.uncertainty.astype(np.float32),
         model=model.name,
     )
+
+
+def follow(model: WorldModel, moment: Moment, actions: np.ndarray, horizon: int | None = None) -> Rollout:
+    """What the model makes of `actions` (B, K) alone; values are 0, as nobody judges.
+
+    horizon: K or more; None stands for K. After the given actions, action 0 is taken.
+    """
+    rows = len(actions)
+    nobody = np.zeros(rows, np.int64), np.zeros(rows, np.float32)
+    return unroll(model, moment, horizon or actions.shape[1], lambda state: nobody, actions)

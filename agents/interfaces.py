@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from agents.records import Decision, Moment, Rollout, Update
+from agents.records import Decision, Moment, Perception, Rollout, Update
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +91,57 @@ class Policy(Protocol):
 
     def __call__(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Actions (B,) int64 and values (B,) float32 in these states."""
+        ...
+
+
+class MixableModel(WorldModel, Protocol):
+    """A world model in whose batch single futures can begin anew."""
+
+    def mix(self, state: Any, other: Any, rows: np.ndarray) -> Any:
+        """`state` with the futures of `other`, of as many rows, wherever `rows` (B,) bool is true."""
+        ...
+
+
+@runtime_checkable
+class ImaginativeAgent(Agent, Protocol):
+    """An agent whose model can be stepped from outside, as a game is."""
+
+    def world_model(self, seed: int | None = None) -> MixableModel:
+        """The model that `imagine` unrolls. With a seed it draws one of many futures; None: the likeliest.
+
+        Raises UserError where the agent has none.
+        """
+        ...
+
+    def policy(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """As `Policy`, in states of that model."""
+        ...
+
+
+@runtime_checkable
+class PerceivingAgent(Agent, Protocol):
+    """An agent whose model expects something before it looks, and believes something afterwards."""
+
+    def perceive(self, moment: Moment, actions: np.ndarray, seen: Moment) -> Perception:
+        """Dream from `moment` under `actions` (k,), then look at `seen`, which really came of them; k may be 0."""
+        ...
+
+
+@runtime_checkable
+class SalientAgent(Agent, Protocol):
+    """An agent that can tell what in the picture its decision hangs on."""
+
+    def saliency(self, moment: Moment) -> np.ndarray:
+        """(h, w) float32 over the screen, from 0, without weight, to 1, the most."""
+        ...
+
+
+@runtime_checkable
+class DeliberatingAgent(Agent, Protocol):
+    """An agent that decides by what it imagines."""
+
+    def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:
+        """The very futures by which it decides here, and what it would decide without them."""
         ...
 
 

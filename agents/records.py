@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -108,3 +108,27 @@ class Rollout:
 
     def __len__(self) -> int:
         return self.actions.shape[0]
+
+    def row(self, place: int) -> Rollout:
+        """One of the futures alone, as a rollout of one row."""
+        parts = {name: part[place : place + 1] for name, part in vars(self).items() if name != "model"}
+        return replace(self, **parts)
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What one look at reality told a world model.
+
+    expected, believed: (variables, k) float32, what is believed of its latent state before and after the look;
+        of categorical latents the probabilities of k classes, of Gaussian ones mean and deviation.
+    expected_frame, believed_frame: (h, w, 3) uint8, the screens that these stand for.
+    surprise: KL(believed ‖ expected) in nats.
+    memory: what the agent remembers after the look.
+    """
+
+    expected: np.ndarray
+    believed: np.ndarray
+    expected_frame: np.ndarray
+    believed_frame: np.ndarray
+    surprise: float
+    memory: Any

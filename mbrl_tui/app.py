@@ -56,6 +56,7 @@ class MbrlApp(App[None]):
     load_agent:  gives the agent, or raises UserError; called once, in a thread. None: there is no agent.
     agent_label: what a person calls the agent.
     time:        where time comes from.
+    inspect_at:  as `PlayScreen` takes it.
     Raises UserError where there is no such game.
     """
 
@@ -72,10 +73,11 @@ class MbrlApp(App[None]):
         settings: AtariSettings,
         seed: int,
         time: Time | None = None,
+        inspect_at: int | None = None,
     ):
         super().__init__(driver_class=_driver())
         self._first: PlayScreen | None = PlayScreen(
-            game, Mode(mode), load_agent, agent_label, settings, seed, time or RealTime()
+            game, Mode(mode), load_agent, agent_label, settings, seed, time or RealTime(), inspect_at
         )
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -100,9 +102,10 @@ def run_app(
     agent_label: str,
     settings: AtariSettings,
     seed: int,
+    inspect_at: int | None = None,
 ) -> None:
     """Play until the person quits; arguments as for `MbrlApp`. Exits with an error code if the app fails."""
-    app = MbrlApp(game, mode, load_agent, agent_label, settings, seed)
+    app = MbrlApp(game, mode, load_agent, agent_label, settings, seed, inspect_at=inspect_at)
     app.run()
     if app.return_code:
         raise SystemExit(app.return_code)

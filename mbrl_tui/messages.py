@@ -5,12 +5,12 @@ Clicks inside one widget are its own: `RolloutStrip.Chosen` stands where it is s
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.message import Message
 
 from agents.interfaces import Agent
-from agents.records import Decision, Rollout
-from mbrl_tui.play.lookahead import LookAhead
-from mbrl_tui.play.match import Board
+from mbrl_tui.dream.task import Task
 
 
 class AgentLoaded(Message):
@@ -29,33 +29,17 @@ class AgentFailed(Message):
         self.reason = reason
 
 
-class Decided(Message):
-    """The agent's choice for one emulator frame of one board, made while the game was held."""
+class Computed(Message):
+    """What a task computed in its thread."""
 
-    def __init__(self, board: Board, frame: int, decision: Decision):
+    def __init__(self, task: Task, result: Any):
         super().__init__()
-        self.board, self.frame, self.decision = board, frame, decision
+        self.task, self.result = task, result
 
 
-class Imagined(Message):
-    """One future of `look_ahead` is there: a rollout of one row."""
+class NotComputed(Message):
+    """There is no result; `reason` says in one line why."""
 
-    def __init__(self, look_ahead: LookAhead, row: int, future: Rollout):
+    def __init__(self, task: Task, reason: str):
         super().__init__()
-        self.look_ahead, self.row, self.future = look_ahead, row, future
-
-
-class ImaginationFailed(Message):
-    """There is nothing to look ahead with; `reason` says in one line why."""
-
-    def __init__(self, look_ahead: LookAhead, reason: str):
-        super().__init__()
-        self.look_ahead, self.reason = look_ahead, reason
-
-
-class LookAheadChanged(Message):
-    """The cursor stands elsewhere, or a future under it has come."""
-
-    def __init__(self, look_ahead: LookAhead):
-        super().__init__()
-        self.look_ahead = look_ahead
+        self.task, self.reason = task, reason

@@ -19,11 +19,12 @@ LEVELS = [
     ["agents.interfaces", "agents.settings", "agents.files", "agents.optimizers"],
     [
         *("agents.imagination", "agents.fidelity", "agents.returns", "agents.layers", "agents.replay", "agents.envs"),
+        "agents.saliency",
         *("agents.runs.directory", "agents.runs.checkpoint", "agents.runs.export"),
     ],
     ["agents.dqn", "agents.a2c", "agents.i2a", "agents.dreamer"],
     ["agents.catalogue"],
-    ["agents.evaluate", "agents.runs.runner", "agents.runs.detached", "agents.runs.background"],
+    ["agents.envs.dream", "agents.evaluate", "agents.runs.runner", "agents.runs.detached", "agents.runs.background"],
     ["mbrl_tui.play", "mbrl_tui.dream", "mbrl_tui.terminal"],
     ["mbrl_tui.messages", "mbrl_tui.widgets"],
     ["mbrl_tui.screens"],

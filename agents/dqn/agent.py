@@ -11,6 +11,7 @@ from agents.errors import UserError
 from agents.imagination import unroll
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
+from agents.saliency import from_blocks, on_screen
 
 
 def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
@@ -20,7 +21,9 @@ def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 class DQNAgent:
-    """Implements `Agent`. DQN has learnt no model: it imagines through the emulator, and the rollout says so.
+    """Implements `ImaginativeAgent` and `SalientAgent`.
+
+    DQN has learnt no model: it imagines through the emulator, and the rollout says so.
 
     emulator: what it looks ahead through; None where the game is no Atari game.
     epsilon:  probability of a random action in `act`; looking ahead is always greedy.
@@ -64,14 +67,27 @@ class DQNAgent:
         return epsilon_greedy(self.q_values(observations), self.epsilon)
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+
+    def world_model(self, seed: int | None = None) -> EmulatorModel:
+        """The emulator, which leaves nothing to chance that the moment's snapshot does not hold: no seed matters."""
         if self.emulator is None:
             raise UserError("This agent has learnt no model, and its game has no emulator to look ahead through.")
-        return unroll(self.emulator, moment, horizon, self._greedy, actions, samples)
+        return self.emulator
 
-    def _greedy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
+    def policy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
         q = self.q_values(state.observations)
         actions = q.argmax(-1)
         fire = self.emulator.fire_action if self.emulator else None
         if fire is not None:
             actions = np.where(state.needs_fire, fire, actions)
         return actions, np.where(state.over, 0, q.max(-1)).astype(np.float32)
+
+    def saliency(self, moment: Moment) -> np.ndarray:
+        """The gradient of the best action value over the mean one, the largest over the stack of frames."""
+        if self.emulator is None:
+            raise UserError("This agent sees numbers: its decision hangs on no part of a picture.")
+        blocks = network_input(moment.observation[None], self.device).requires_grad_()
+        q = self.network(blocks)[0]
+        (gradient,) = torch.autograd.grad(q.max() - q.mean(), blocks)
+        return on_screen(from_blocks(gradient)[0].max(0), moment.screen, self.emulator.settings)

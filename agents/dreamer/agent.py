@@ -20,25 +20,26 @@ from agents.envs.atari import AtariSettings
 from agents.errors import UserError
 from agents.imagination import unroll
 from agents.interfaces import Prediction
-from agents.records import Decision, Moment, Rollout
+from agents.records import Decision, Moment, Perception, Rollout
+from agents.saliency import on_screen
 
 
 @dataclass(frozen=True)
 class DreamState:
     """B dreams at one time.
 
-    screen (h, w, 3) uint8: the real one they began at. waits (B,) bool: FIRE comes next.
+    screens (B, h, w, 3) uint8: the real ones they began at. waits (B,) bool: FIRE comes next.
     doubt (B,) float32: the entropy in nats of the belief that the state was taken from; 0 where it was seen.
     """
 
     state: State
-    screen: np.ndarray
+    screens: np.ndarray
     waits: np.ndarray
     doubt: torch.Tensor
 
 
 class DreamModel:
-    """The learnt world model under the interface of every other one (implements `agents.interfaces.WorldModel`).
+    """The learnt world model under the interface of every other one (implements `agents.interfaces.MixableModel`).
 
     choose: how a latent comes from the prior: samples for several futures; None, the most likely one, for a single.
     The model sees a part of the screen; what lies outside stays in every picture as it was in the real present.
@@ -53,19 +54,20 @@ class DreamModel:
 
     def start(self, moment: Moment, rows: int) -> DreamState:
         state = moment.memory.map(lambda part: part.expand(rows, *part.shape[1:]))
-        return DreamState(state, moment.screen, np.full(rows, moment.needs_fire), torch.zeros(rows))
+        screens = np.broadcast_to(moment.screen, (rows, *moment.screen.shape))
+        return DreamState(state, screens, np.full(rows, moment.needs_fire), torch.zeros(rows, device=self.device))
 
     @torch.inference_mode()
     def step(self, state: DreamState, actions: np.ndarray) -> DreamState:
         taken = F.one_hot(torch.from_numpy(actions).to(self.device), self._model.rssm.num_actions).float()
         after, prior = self._model.rssm.imagine(state.state, taken, self._choose)
         alive, _ = self._model.goes_on(after.features)
-        return DreamState(after, state.screen, (alive < 0.5).cpu().numpy(), self._model.rssm.latents.entropy(prior))
+        return DreamState(after, state.screens, (alive < 0.5).cpu().numpy(), self._model.rssm.latents.entropy(prior))
 
     @torch.inference_mode()
     def read(self, states: Sequence[DreamState]) -> Prediction:
         features = torch.stack([state.state.features for state in states], 1)  # (B, K, f)
-        frames = self._on_screen(self._model.decoder(features.flatten(0, 1)), states[0].screen)
+        frames = self.draw(features.flatten(0, 1), np.repeat(states[0].screens, len(states), 0))
         return Prediction(
             frames=frames.reshape(*features.shape[:2], *frames.shape[1:]),
             rewards=self._model.rewards(features).cpu().numpy(),
@@ -73,22 +75,38 @@ class DreamModel:
             uncertainty=torch.stack([state.doubt for state in states], 1).cpu().numpy(),
         )
 
-    def _on_screen(self, blocks: torch.Tensor, screen: np.ndarray) -> np.ndarray:
-        """Drawn blocks (N, …) as pictures (N, h, w, 3) uint8 in their place on the screen."""
+    def mix(self, state: DreamState, other: DreamState, rows: np.ndarray) -> DreamState:
+        """As `MixableModel.mix`."""
+        anew = torch.from_numpy(rows).to(self.device)
+        return DreamState(
+            State(
+                torch.where(anew[:, None], other.state.memory, state.state.memory),
+                torch.where(anew[:, None, None], other.state.latent, state.state.latent),
+            ),
+            np.where(rows[:, None, None, None], other.screens, state.screens),
+            np.where(rows, other.waits, state.waits),
+            torch.where(anew, other.doubt, state.doubt),
+        )
+
+    def draw(self, features: torch.Tensor, screens: np.ndarray) -> np.ndarray:
+        """States (N, f) as pictures (N, h, w, 3) uint8, in their place on screens (N, h, w, 3)."""
+        blocks = self._model.decoder(features)
         drawn = ((from_blocks(blocks, 3) + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-        top, bottom = self._settings.crop_top, len(screen) - self._settings.crop_bottom
-        width, height = screen.shape[1], bottom - top
+        height, width = screens.shape[1:3]
+        top, bottom = self._settings.crop_top, height - self._settings.crop_bottom
         # Edges stay sharp where every pixel becomes as many, and straight where it cannot.
-        whole = width % drawn.shape[2] == 0 and height % drawn.shape[1] == 0
-        frames = np.repeat(screen[None], len(drawn), 0)
+        whole = width % drawn.shape[2] == 0 and (bottom - top) % drawn.shape[1] == 0
+        frames = screens.copy()
         for frame, picture in zip(frames, drawn, strict=True):
             interpolation = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
-            frame[top:bottom] = cv2.resize(picture, (width, height), interpolation=interpolation)
+            frame[top:bottom] = cv2.resize(picture, (width, bottom - top), interpolation=interpolation)
         return frames
 
 
 class DreamerAgent:
-    """Implements `Agent`. Its memory is the state of the world model, the present picture included.
+    """Implements `ImaginativeAgent`, `PerceivingAgent` and `SalientAgent`.
+
+    Its memory is the state of the world model, the present picture included.
 
     It takes the most likely action, as the paper does when it scores. fire_action: pressed in a dream after a lost
     life, as the game does for the agent; None where the game has none.
@@ -141,20 +159,53 @@ class DreamerAgent:
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
         """As `Agent.imagine`; one sample is the most likely future, several are drawn, the same ones each time."""
+        present = replace(moment, memory=self._memory_of(moment))
+        return unroll(self.world_model(0 if samples > 1 else None), present, horizon, self.policy, actions, samples)
+
+    def world_model(self, seed: int | None = None) -> DreamModel:
         if self.settings is None:
             raise UserError("This world model sees numbers, not pictures: it has nothing to show.")
         choose: Choice | None = None
-        if samples > 1:
-            choose = functools.partial(
-                self.model.rssm.latents.sample, generator=torch.Generator(self.device).manual_seed(0)
-            )
-        model = DreamModel(self.model, self.settings, choose)
-        present = replace(moment, memory=self._memory_of(moment))
-        return unroll(model, present, horizon, self._policy, actions, samples)
+        if seed is not None:
+            generator = torch.Generator(self.device).manual_seed(seed)
+            choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
+        return DreamModel(self.model, self.settings, choose)
 
-    def _policy(self, state: DreamState) -> tuple[np.ndarray, np.ndarray]:
+    def policy(self, state: DreamState) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
             actions, _, values = self.behaviour.judge(self.model, state.state)
         if self._fire is not None:
             actions = np.where(state.waits, self._fire, actions)
         return actions, values
+
+    @torch.inference_mode()
+    def perceive(self, moment: Moment, actions: np.ndarray, seen: Moment) -> Perception:
+        model, rssm = self.world_model(), self.model.rssm
+        dreamt = model.start(replace(moment, memory=self._memory_of(moment)), 1)
+        for action in actions:
+            dreamt = model.step(dreamt, np.array([action]))
+        memory, choose = dreamt.state.memory, rssm.latents.most_likely
+        blocks = self.model.prepare(seen.observation[-1:]).to(self.device)
+        beliefs = torch.cat([rssm.prior(memory), rssm.posterior(memory, rssm.seen(self.model.encode(blocks)))])
+        both = State(memory.expand(2, -1), choose(beliefs))
+        expected_frame, believed_frame = model.draw(both.features, np.repeat(moment.screen[None], 2, 0))
+        expected, believed = beliefs.cpu().numpy()
+        surprise = float(rssm.latents.divergence(beliefs[1], beliefs[0]))
+        memory_after = both.map(lambda part: part[1:])
+        return Perception(expected, believed, expected_frame, believed_frame, surprise, memory_after)
+
+    def saliency(self, moment: Moment) -> np.ndarray:
+        """The gradient of the likeliest action's log-probability at the newest picture; what came before is given."""
+        if self.settings is None or not isinstance(self.behaviour, Behaviour):
+            raise UserError("What this agent decides has no gradient at a picture: it plans, or sees numbers.")
+        actions, rssm = self.behaviour.actions, self.model.rssm
+        memory = self._memory_of(moment).memory.clone()  # out of inference mode
+        blocks = self.model.prepare(moment.observation[-1:]).to(self.device).float().requires_grad_()
+        belief = rssm.posterior(memory, rssm.seen(self.model.encode(blocks)))
+        latent = rssm.latents.most_likely(belief)
+        if not latent.requires_grad:  # straight through, as in training
+            latent = latent + (belief - belief.detach())
+        outputs = self.behaviour.actor(State(memory, latent).features)
+        decided = actions.log_probability(outputs, actions.best(outputs.detach()))
+        (gradient,) = torch.autograd.grad(decided.sum(), blocks)
+        return on_screen(from_blocks(gradient, 3)[0].abs().amax(-1).cpu().numpy(), moment.screen, self.settings)

@@ -142,28 +142,33 @@ class AtariGames:
         self._needs_fire = np.zeros(num_games, bool)
         self._lives = np.zeros(num_games, np.int32)
         self._over = np.zeros(num_games, bool)
+        self._fresh = np.ones(num_games, bool)  # whose frames are all new
+        self._shrunk = np.zeros((num_games, settings.stack, *settings.frame_shape), np.uint8)
 
     def reset(self, seed: int) -> np.ndarray:
         observations, info = self._env.reset(seed=seed)
         self._lives = info["lives"].copy()
         self._needs_fire[:] = self._fire_at_start
-        self._over[:] = False
+        self._over[:], self._fresh[:] = False, True
         return self._seen(observations)
 
     def _seen(self, observations: np.ndarray) -> np.ndarray:
         """(N, stack, *frame) of what the vector environment gave."""
         if not self._whole:
             return observations
-        screens = observations.reshape(-1, *observations.shape[2:])
-        frames = np.stack([self.settings.shrink(screen) for screen in screens])
-        return frames.reshape(self.num_games, self.stack, *self.frame_shape)
+        # A frame that was the newest once has been shrunk already, but where a game has begun anew since.
+        self._shrunk = np.roll(self._shrunk, -1, axis=1)
+        for game in range(self.num_games):
+            for place in range(self.stack) if self._fresh[game] else (self.stack - 1,):
+                self._shrunk[game, place] = self.settings.shrink(observations[game, place])
+        return self._shrunk.copy()
 
     def step(self, actions: np.ndarray) -> GameSteps:
         taken = actions.astype(np.int64)
         if self.settings.fire and self._fire is not None:
             taken = np.where(self._needs_fire, self._fire, taken)
         observations, rewards, terminated, truncated, info = self._env.step(taken)
-        began = self._over
+        began = self._fresh = self._over
         life_lost = (info["lives"] < self._lives) & ~terminated & ~began
         self._needs_fire = life_lost | (began & self._fire_at_start)
         self._lives = info["lives"].copy()

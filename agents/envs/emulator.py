@@ -37,13 +37,14 @@ class EmulatorState:
 
 
 class EmulatorModel:
-    """Steps copies of a game (implements `WorldModel`). The real game is never touched: this has its own."""
+    """Steps copies of a game (implements `MixableModel`). The real game is never touched: this has its own."""
 
     name = "emulator"
 
     def __init__(self, game: str, settings: AtariSettings | None = None):
         self._scratch = AtariGame(game, settings)
         self._shown: Snapshot | None = None  # the snapshot that the scratch game stands at, to restore less often
+        self.settings = self._scratch.settings
         self.action_names = self._scratch.action_names
         self.fire_action = self._scratch.fire_action
 
@@ -74,3 +75,8 @@ class EmulatorModel:
             continues=1 - over.astype(np.float32),
             uncertainty=np.zeros(over.shape, np.float32),
         )
+
+    def mix(self, state: EmulatorState, other: EmulatorState, rows: np.ndarray) -> EmulatorState:
+        """As `MixableModel.mix`."""
+        snapshots = (new if row else old for old, new, row in zip(state.snapshots, other.snapshots, rows, strict=True))
+        return EmulatorState(tuple(snapshots), np.where(rows, other.rewards, state.rewards))

@@ -18,14 +18,23 @@ class GuidedGames:
 
     guide:    the agent that plays. guide_settings: how it sees a game.
     settings: how the games are played, and how the watching agent sees them.
+    epsilons: of the games, in turns. With 1 in all of them, the guide is not asked: it may then be None.
     """
 
-    def __init__(self, guide: Agent, guide_settings: AtariSettings, game: str, num_games: int, settings: AtariSettings):
+    def __init__(
+        self,
+        guide: Agent | None,
+        guide_settings: AtariSettings,
+        game: str,
+        num_games: int,
+        settings: AtariSettings,
+        epsilons: tuple[float, ...] = EXPLORATION,
+    ):
         view = {name: getattr(guide_settings, name) for name in AtariSettings.VIEW}
         self._guide = guide
         self._games = [AtariGame(game, replace(settings, **view), seed) for seed in range(num_games)]
         self._eyes = [game.watch(settings) for game in self._games]
-        self._epsilon = np.resize(np.array(EXPLORATION), num_games)
+        self._epsilon = np.resize(np.array(epsilons), num_games)
         self._fire = self._games[0].fire_action if settings.fire else None
 
     def reset(self, seed: int) -> np.ndarray:
@@ -33,9 +42,14 @@ class GuidedGames:
         for number, game in enumerate(self._games):
             game.reset(seed + number)
         count = len(self._games)
-        self._memory, self._taken = self._guide.begin(count), np.zeros(count, np.int64)
+        self._memory, self._taken = self._guide.begin(count) if self._guide else None, np.zeros(count, np.int64)
         self._began = np.ones(count, bool)
         return self._seen()
+
+    @property
+    def screens(self) -> np.ndarray:
+        """What a person sees of the games now, (N, h, w, 3) uint8."""
+        return np.stack([game.screen for game in self._games])
 
     def _seen(self) -> np.ndarray:
         return np.stack([eye.stack for eye in self._eyes])
@@ -43,11 +57,9 @@ class GuidedGames:
     def step(self, random: np.random.Generator) -> GameSteps:
         """One decision of the guide in every game, as the watching agent sees it."""
         count = len(self._games)
-        observations = np.stack([game.observation for game in self._games])
-        self._memory = self._guide.observe(self._memory, observations, self._taken, self._began)
-        actions = self._guide.act_batch(observations, self._memory).argmax(-1)
+        actions = self._guided(count)
         explores = random.random(count) < self._epsilon
-        self._taken = np.where(explores, random.integers(0, len(self._guide.action_names), count), actions)
+        self._taken = np.where(explores, random.integers(0, len(self._games[0].action_names), count), actions)
         rewards, flags = np.zeros(count, np.float32), np.zeros((4, count), bool)
         for number, game in enumerate(self._games):
             if game.over:
@@ -61,3 +73,11 @@ class GuidedGames:
             flags[:3, number] = step.terminated, step.truncated, step.life_lost
         terminated, truncated, life_lost, self._began = flags
         return GameSteps(self._seen(), self._taken, rewards, terminated, truncated, life_lost, self._began)
+
+    def _guided(self, count: int) -> np.ndarray:
+        """What the guide would do in each game, (N,) int64."""
+        if self._guide is None:
+            return np.zeros(count, np.int64)
+        observations = np.stack([game.observation for game in self._games])
+        self._memory = self._guide.observe(self._memory, observations, self._taken, self._began)
+        return self._guide.act_batch(observations, self._memory).argmax(-1)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from agents.envs.atari import AtariGame, AtariSettings
-from agents.envs.emulator import EmulatorModel, EmulatorState
+from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.fidelity.comparison import BallFate, FrameComparison, compare_frames, matching_events, psnr, reward_events
 from agents.fidelity.starts import (
@@ -34,7 +34,7 @@ from agents.fidelity.starts import (
     revisit,
     seen_by,
 )
-from agents.imagination import unroll
+from agents.imagination import follow
 from agents.interfaces import Agent
 from agents.records import Moment, Rollout
 from agents.settings import check_range
@@ -185,7 +185,8 @@ def _play_games(
     played = []
     for place, player in enumerate([*players] * rounds):
         tell("Playing games", place, rounds * len(players))
-        played.append(play(boards[seen_by(player, settings)], player, HELD_OUT_SEED + seed + place))
+        drawn = int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
+        played.append(play(boards[seen_by(player, settings)], player, HELD_OUT_SEED + drawn % 2**30))
     return played
 
 
@@ -194,14 +195,9 @@ def _play_games(
 
 def _baselines(game: str, settings: AtariSettings) -> dict[str, Imagine]:
     emulator = EmulatorModel(game, settings)
-
-    def idle(state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
-        """What follows the given actions, once the game is over; nobody looks at it."""
-        return np.zeros(len(state.snapshots), np.int64), np.zeros(len(state.snapshots), np.float32)
-
     return {
         "copy_last": copy_last,
-        "emulator": lambda moment, horizon, actions: unroll(emulator, moment, horizon, idle, actions),
+        "emulator": lambda moment, horizon, actions: follow(emulator, moment, actions, horizon),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.errors import UserError
-from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
+from mbrl_tui.cli.options import MAX_SEED, Device, Sticky, check_place
 
 if TYPE_CHECKING:
     from agents.evaluate import Evaluation
@@ -35,7 +34,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON to this file.")] = None,
 ) -> None:
     """Score an agent: whole games, true rewards, fixed seeds. The same seed gives the same returns."""
-    _check_place(out)
+    check_place(out)
     with _progress(episodes) as on_progress:
         result = _play(game, agent, episodes, sticky, epsilon, seed, device or "auto", on_progress)
     text = json.dumps(result.as_json(), indent=2)
@@ -47,19 +46,6 @@ def evaluate(
         typer.echo(text)
     else:
         _print(result)
-
-
-def _check_place(out: Path | None) -> None:
-    """Before minutes of play: where the result goes must be a place for a file."""
-    if out is None:
-        return
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: give a file, for example {out / 'scores.json'}")
-    folder = out.absolute().parent
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: make it first.")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"Nothing can be written in {folder}. Choose another folder.")
 
 
 def _play(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.errors import UserError
-from mbrl_tui.cli import agents, evaluate, fidelity, play, runs, train
+from mbrl_tui.cli import agents, evaluate, fidelity, imagine, inspect, play, runs, train
 
 app = typer.Typer(
     name="mbrl",
@@ -19,6 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(play.play)
+app.command()(inspect.inspect)
+app.command()(imagine.imagine)
 app.command()(train.train)
 app.add_typer(runs.app)
 app.command()(evaluate.evaluate)

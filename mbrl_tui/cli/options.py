@@ -1,10 +1,14 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what is checked of them."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from agents.errors import UserError
 
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
@@ -18,3 +22,16 @@ Sticky = Annotated[
 ]
 MAX_SEED = 2**31 - 1_001
 """ALE's seeds are 32-bit; game i of many begins from seed + i."""
+
+
+def check_place(out: Path | None) -> None:
+    """Before minutes of work: where the result goes must be a place for a file. Raises UserError."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: give a file, for example {out / 'result.json'}")
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: make it first.")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"Nothing can be written in {folder}. Choose another folder.")

@@ -41,12 +41,25 @@ def play(
     device: Device = None,
 ) -> None:
     """Watch an agent play, play against it, pause, and look ahead."""
+    open_app(game, agent, mode, seed, sticky, device)
+
+
+def open_app(
+    game: str | None,
+    agent: str | None,
+    mode: str | None,
+    seed: int | None,
+    sticky: float | None,
+    device: str | None,
+    inspect_at: int | None = None,
+) -> None:
+    """Find the agent, and open the app; inspect_at as `MbrlApp` takes it. Raises UserError where that cannot be."""
     checkpoint = _agent_for(_known(game), agent, mode)
     played = checkpoint.game if checkpoint else _known(game) or DEFAULT_GAME
     if checkpoint is None and mode is None:
         typer.echo(f"No agent has been trained for {played} yet: you play. Train one: mbrl train {played}", err=True)
     _check_terminal()
-    _open(played, mode or ("watch" if checkpoint else "solo"), checkpoint, seed, sticky, device or "auto")
+    _open(played, mode or ("watch" if checkpoint else "solo"), checkpoint, seed, sticky, device or "auto", inspect_at)
 
 
 def _known(game: str | None) -> str | None:
@@ -87,7 +100,7 @@ def _check_terminal() -> None:
 
     # Textual draws on standard error.
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise UserError("mbrl play needs a terminal: its input, output and errors cannot be a file or a pipe.")
+        raise UserError("The app needs a terminal: its input, output and errors cannot be a file or a pipe.")
     columns, rows = os.get_terminal_size(sys.stdout.fileno())
     # Some terminals do not tell their size; theirs is given as 0.
     if 0 < columns < SMALLEST[0] or 0 < rows < SMALLEST[1]:
@@ -98,7 +111,13 @@ def _check_terminal() -> None:
 
 
 def _open(
-    game: str, mode: str, checkpoint: Checkpoint | None, seed: int | None, sticky: float | None, device: str
+    game: str,
+    mode: str,
+    checkpoint: Checkpoint | None,
+    seed: int | None,
+    sticky: float | None,
+    device: str,
+    inspect_at: int | None,
 ) -> None:
     import random
     from dataclasses import replace
@@ -118,4 +137,5 @@ def _open(
         agent_label=checkpoint.label if checkpoint else "",
         settings=settings,
         seed=random.randrange(MAX_SEED) if seed is None else seed,
+        inspect_at=inspect_at,
     )

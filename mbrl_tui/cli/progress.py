@@ -16,6 +16,7 @@ from agents.runs.directory import RunConfig, Status
 from mbrl_tui.cli.wording import clock, number
 
 SHOWN = {
+    "stage": ("stage", ".0f"),
     "borrowed": ("borrowed steps", ",.0f"),
     "loss": ("loss", ".2g"),
     "image": ("picture", ".3g"),

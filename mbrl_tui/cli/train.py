@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,15 @@ def train(
     collect: Annotated[
         int | None, typer.Option(min=1, metavar="N", help=f"How many steps of them (default: {COLLECT:,}).")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="learnt|emulator|none", help="i2a: what imagines (default: learnt).")
+    ] = None,
+    environment_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="i2a: take the environment model of this run.")
+    ] = None,
+    rollout_policy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="i2a: take the policy of this run (a2c or i2a) for its rollouts.")
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting, see --settings; repeatable.")
     ] = None,
@@ -49,7 +59,8 @@ def train(
         _list_settings(kind, game)
     elif resume is not None:
         own = {"GAME": game, "--agent": agent, "--seed": seed, "--run": run, "--sticky": sticky, "--set": assignments}
-        own |= {"--from-agent": from_agent, "--collect": collect}
+        own |= {"--from-agent": from_agent, "--collect": collect, "--model": model}
+        own |= {"--environment-model": environment_model, "--rollout-policy": rollout_policy}
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
@@ -57,8 +68,9 @@ def train(
         from agents.runs.directory import RunConfig, RunDirectory
 
         played = _trainable(game, kind)
-        borrowed = _borrowed(kind, played, from_agent, collect)
-        algorithm, played_with = _settings(kind, played, steps, sticky, [*(assignments or []), *borrowed])
+        given = [*(assignments or []), *_borrowed(kind, played, from_agent, collect)]
+        given += _parts(kind, played, sticky, given, model, environment_model, rollout_policy)
+        algorithm, played_with = _settings(kind, played, steps, sticky, given)
         check_run_name(run or "")
         config = RunConfig(
             name=RunDirectory.free_name(played, kind) if run is None else run,
@@ -100,8 +112,39 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
 
     if "from_agent" not in {field.name for field in fields(algorithm(agent).config())}:
         raise UserError(f"{agent} cannot learn from another agent's games: leave out --from-agent.")
-    find_checkpoint(from_agent, game)  # now, rather than in the background
-    return [f"from_agent={from_agent}", f"collect={collect or COLLECT}"]
+    checkpoint = find_checkpoint(from_agent, game)  # now, rather than in the background
+    # A folder is found from everywhere by its whole path alone, and training may go on somewhere else.
+    is_folder = checkpoint.folder.resolve() == Path(from_agent).expanduser().resolve()
+    named = str(checkpoint.folder.resolve()) if is_folder else from_agent
+    return [f"from_agent={named}", f"collect={collect or COLLECT}"]
+
+
+def _parts(
+    agent: str,
+    game: str,
+    sticky: float | None,
+    assignments: list[str],
+    model: str | None,
+    environment_model: str | None,
+    rollout_policy: str | None,
+) -> list[str]:
+    """What `--model`, `--environment-model` and `--rollout-policy` set."""
+    handed = {"environment_model": environment_model, "rollout_policy": rollout_policy}
+    given = {"model": model} | handed
+    if not any(given.values()):
+        return []
+    from agents.catalogue import game_settings, part_settings
+
+    if agent != "i2a":
+        option = next(name for name, value in given.items() if value).replace("_", "-")
+        raise UserError(f"Only i2a has such parts: leave out --{option}, or add --agent i2a.")
+    _, values = _settings(agent, game, None, sticky, assignments)
+    settings = game_settings(game, values)
+    taken = {} if model is None else {"model": model}
+    for part, name in handed.items():
+        if name is not None and settings is not None:
+            taken |= part_settings(part, name, game, settings)
+    return [f"{name}={value}" for name, value in taken.items()]
 
 
 def _settings(

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from agents.interfaces import Agent
-from agents.records import Decision, Moment, Rollout
+from agents.records import Decision, Moment
+
+T = TypeVar("T")
 
 KEY_DIRECTIONS = {
     "left": "LEFT",
@@ -98,13 +100,11 @@ class AgentPlayer:
             return replace(decision, action=self._fire, forced=True)
         return decision
 
-    def imagine(
-        self, moment: Moment, horizon: int, first: int | None, wanted: Callable[[], bool] = lambda: True
-    ) -> Rollout | None:
-        """One future of `horizon` decisions: `first`, then the agent's own choices (None: all its own).
-
-        None where it is `wanted` no more when the agent's turn has come.
-        """
-        actions = None if first is None else np.array([[first]], np.int64)
+    def ask(self, question: Callable[[Agent], T]) -> T:
+        """Whatever else there is to ask, in its turn."""
         with self._turn:
-            return self._agent.imagine(moment, horizon, actions) if wanted() else None
+            return question(self._agent)
+
+    def offers(self, kind: type) -> bool:
+        """Whether the agent can do more than every agent can: one of the protocols of `agents.interfaces`."""
+        return isinstance(self._agent, kind)

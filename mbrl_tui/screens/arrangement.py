@@ -15,13 +15,18 @@ NARROW = 100
 SCREEN = (210, 160)
 """Height and width of most games' pictures; a taller one is fitted into the same room."""
 BORDER = 2
-CAPTION = 1
 FACTS_WIDE = 24
 FACTS_HIGH = 8 + BORDER
 """Columns and rows that the facts of a game take; with two boards there is one row more."""
 LEAST_CHART = 3 + BORDER
 """Rows below which a chart shows nothing."""
 WIDEST_SIDE = 76
+VIEWS_SHARE = 0.43
+"""Share of the rows that the inspector's pictures take, above its strips."""
+LEAST_VIEWS, LEAST_STRIPS = 8, 10
+"""Rows below which its pictures and its strips are of no use."""
+NUMBERS_WIDE, NUMBERS_NARROW, NUMBERS_HIGH = 24, 20, 13
+"""Columns and rows of its numbers."""
 
 
 NOWHERE = Region()
@@ -35,19 +40,16 @@ class Arrangement:
     facts: Region = NOWHERE
     bars: Region = NOWHERE
     chart: Region = NOWHERE
-    look_ahead: Region = NOWHERE
 
 
-def arrange(columns: int, rows: int, aspect: float, boards: int, actions: int, paused: bool) -> Arrangement:
+def arrange(columns: int, rows: int, aspect: float, boards: int, actions: int) -> Arrangement:
     """Divide a room of so many cells.
 
     aspect:  width of a pixel of the game's picture divided by its height.
-    boards:  pictures to show, 1 or 2; one of them when `paused`, beside what is looked ahead.
+    boards:  pictures to show, 1 or 2.
     actions: lines of bars.
     """
     bars = actions + 1 + BORDER
-    if paused:
-        return _paused(columns, rows, aspect, bars)
     if boards > 1:
         return _side_by_side(columns, rows, aspect, boards, bars)
     return _alone(columns, rows, aspect, bars)
@@ -92,17 +94,24 @@ def _side_by_side(columns: int, rows: int, aspect: float, boards: int, bars: int
     )
 
 
-def _paused(columns: int, rows: int, aspect: float, bars: int) -> Arrangement:
-    """One board above its panels, and the look-ahead beside them."""
-    left = columns // 3 if columns < NARROW else columns * 2 // 5
-    bars = min(bars, rows // 3)
-    room = max(1, rows - BORDER - CAPTION - bars)
-    _, high = fit(*SCREEN, left - BORDER, room, aspect)
-    high += BORDER + CAPTION
-    facts = FACTS_WIDE if columns >= NARROW else 0
-    return Arrangement(
-        boards=(Region(0, 0, left, high),),
-        facts=Region(0, high, facts, rows - high),
-        bars=Region(facts, high, left - facts, rows - high),
-        look_ahead=Region(left, 0, columns - left, rows),
-    )
+@dataclass(frozen=True)
+class InspectorArrangement:
+    """Lines and columns in the inspector: `height` of the pictures, `view` columns of each, `bars` lines or 0."""
+
+    height: int
+    view: int
+    bars: int
+
+
+def arrange_inspection(columns: int, rows: int, aspect: float, actions: int) -> InspectorArrangement:
+    """Three pictures and a column of numbers above; below is what remains, for the strips.
+
+    aspect, actions: as `arrange` takes them.
+    """
+    least = NUMBERS_WIDE if columns >= NARROW else NUMBERS_NARROW
+    high = max(LEAST_VIEWS, min(round(rows * VIEWS_SHARE), rows - LEAST_STRIPS))
+    wide, _ = fit(*SCREEN, (columns - least) // 3 - BORDER, high - BORDER, aspect)
+    _, high_needed = fit(*SCREEN, wide, high - BORDER, aspect)
+    high = max(LEAST_VIEWS, high_needed + BORDER)
+    bars = actions + 1 + BORDER
+    return InspectorArrangement(high, wide + BORDER, bars if high - bars >= NUMBERS_HIGH else 0)

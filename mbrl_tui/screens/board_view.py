@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from textual.markup import escape
 
 from mbrl_tui.play.match import Board
@@ -10,21 +9,14 @@ from mbrl_tui.widgets.frame_view import FrameView
 
 
 class BoardView(FrameView):
-    """Shows a `Board`, or an imagined frame in its place."""
+    """Shows a `Board`."""
 
     _titles = ("", "")
 
     def show_present(self, board: Board, title: str) -> None:
         """The frame of `board` now."""
         self._show_titles(board, title)
-        self.remove_class("-imagined")
         self.show(board.game.screen)
-
-    def show_looking(self, board: Board, title: str, frame: np.ndarray, step: int) -> None:
-        """`frame` (h, w, 3) uint8, which lies `step` decisions ahead of the board's present."""
-        self._show_titles(board, title)
-        self.set_class(step > 0, "-imagined")
-        self.show(frame, f"imagined +{step}" if step else "now")
 
     def _show_titles(self, board: Board, title: str) -> None:
         game = board.game

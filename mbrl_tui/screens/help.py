@@ -11,9 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from mbrl_tui.play.lookahead import DISCOUNT, MAX_HORIZON
+from mbrl_tui.dream.tree import DISCOUNT, MAX_HORIZON, MAX_SAMPLES
 from mbrl_tui.screens.overlay import Overlay
 
+INSPECTOR = "Looking into a held game"
 SECTIONS = {
     "Playing": (
         ("←/→ ↑/↓ or A/D W/S", "move; in a game with one line of movement, both pairs do"),
@@ -27,13 +28,24 @@ SECTIONS = {
         ("F3", "frames a second, and the work for one"),
         ("CTRL+P", "the palette: colours and more"),
     ),
-    "Paused": (
-        (".", "step on by one decision: the agent's, or the key you hold"),
-        ("←/→", "move in time along a strip"),
-        ("↑/↓", "move between actions; a click on a frame does both"),
+    INSPECTOR: (
+        ("←/→ HOME END", "through imagined time"),
+        ("↑/↓", "between futures; a click on a frame does both"),
+        ("SPACE", "play the future under the cursor, and stop"),
+        ("n", "where it goes wrong: tell the truth, and go to where this future leaves it"),
+        ("t", "truth: what really happens under the same actions, below every future"),
+        ("v", "the next lens, for the third picture: truth, difference, what decides, what the agent saw"),
+        ("b", "branch: take another action at this step, in a future of its own"),
+        ("s, [ and ]", f"draws: the same actions again and again in a stochastic model; 2 to {MAX_SAMPLES} of them"),
         ("+ and −", f"horizon: how many decisions to look ahead, 1 to {MAX_HORIZON}"),
-        ("ENTER", "take the strip's first action in the real game, for one decision"),
-        ("ESC or p", "back to play"),
+        ("c", "compare all others with the future under the cursor"),
+        ("y", "look: show the model reality at this step, and let it dream on from there"),
+        ("f, x", "fold what leaves a future; drop a future"),
+        ("ENTER", "take this future's first action in the real game, for one decision"),
+        ("g", "go there: play its actions in the real game, up to the cursor; from the present, all of them"),
+        (".", "one step of the real game: the agent's choice, or the key you hold"),
+        ("d", "dream on: play in the model from here; ESC wakes up, and the real game is where it was"),
+        ("ESC, p or i", "back to play"),
     ),
     "What you see": (
         ("score", "points of this game, as the game counts them"),
@@ -45,20 +57,41 @@ SECTIONS = {
         ("seed", "the same seed and the same actions give the same game"),
         ("bars", "Q-values: points still to come that the agent expects of each action, later ones counted less"),
         ("value", "the highest of these: what the agent expects from here on"),
-        ("under a frame", "the reward on the way to it, and the value there"),
-        ("return", f"of a strip: its rewards and its last value, discounted by {DISCOUNT} a decision"),
-        ("best", "the highest return, and the strips that have it"),
-        ("agent", "the strip in which the agent chooses every action; in the others it chooses all but the first"),
+        ("agent", "the future in which the agent chooses every action; in the others all but the first"),
+        ("imagined +7", "that frame lies seven decisions ahead; “now” is the real game"),
+        ("reward", "points on the way to a frame, as the model expects them"),
+        ("goes on", "probability that the game is not over with a frame"),
+        (
+            "doubt",
+            "what the model does not know of a frame, in nats: the entropy of what it expects; 0 in the emulator",
+        ),
+        (
+            "return",
+            f"rewards and last value of a future, discounted by {DISCOUNT} a decision and by the chance to live",
+        ),
+        ("best ★", "the highest return, and the futures that have it"),
+        ("drift", "how far the dreamt ball is from the real one, in pixels of 160×210; other games: likeness in dB"),
+        ("lost, false", "a ball that is not dreamt, or is dreamt where there is none"),
+        ("parts at ╳", "the first step at which dream and truth part; from there on frames are grey"),
+        ("draws", "the lowest and the highest value of a step among the draws"),
+        ("expected, seen", "what the model expects of a frame before it looks, and what it believes afterwards"),
+        ("code", "the same as its latent state: a line for each variable, a column for each class, by probability"),
+        ("surprise", "how far the two lie apart: the divergence between them, in nats"),
+        ("what decides", "bright where a change of the picture would change the decision most"),
+        ("lived", "in a dream: probability that it is not over yet"),
         ("through the …", "what looks ahead; the emulator is the game itself on a copy, so what it shows comes true"),
-        ("imagined +7", "the large frame lies seven decisions ahead; “now” is the real game"),
     ),
 }
 
 
 class HelpScreen(Overlay[None]):
-    """Named and explained, in three parts."""
+    """Named and explained, in three parts. first: the part that stands first; None: as they are."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "back")]
+
+    def __init__(self, first: str | None = None):
+        super().__init__()
+        self._first = first
 
     def compose(self) -> ComposeResult:
         colours = self.app.theme_variables
@@ -66,7 +99,7 @@ class HelpScreen(Overlay[None]):
         page.border_title = "Help"
         page.border_subtitle = "↑/↓ scroll · ESC back"
         with page:
-            for title, rows in SECTIONS.items():
+            for title, rows in sorted(SECTIONS.items(), key=lambda part: part[0] != self._first):
                 table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
                 table.title_style = Style(color=colours["primary"], bold=True)
                 table.add_column(min_width=18, no_wrap=True, style=Style(color=colours["accent"], bold=True))

@@ -36,7 +36,7 @@ class Facts(Widget):
         return Content("\n").join(lines)
 
 
-def facts_of(match: Match, speed: float, paused: bool) -> list[tuple[str, str]]:
+def facts_of(match: Match, speed: float) -> list[tuple[str, str]]:
     """What there is to know of a match besides its pictures, most wanted first."""
     board = match.board
     game = board.game
@@ -57,7 +57,7 @@ def facts_of(match: Match, speed: float, paused: bool) -> list[tuple[str, str]]:
         ("pressed", game.action_names[board.action]),
         ("step", f"{len(board.timeline)}"),
         ("mode", match.mode),
-        ("speed", "paused" if paused else f"{speed:g}×"),
+        ("speed", f"{speed:g}×"),
         ("seed", f"{match.seed}"),
     ]
 
@@ -82,9 +82,9 @@ class Panels:
     def __iter__(self) -> Iterator[Widget]:
         yield from (self.facts, self.bars, self.chart)
 
-    def show(self, match: Match, agent_label: str, speed: float, paused: bool) -> None:
+    def show(self, match: Match, agent_label: str, speed: float) -> None:
         board = match.board
-        self.facts.show(facts_of(match, speed, paused))
+        self.facts.show(facts_of(match, speed))
         self._show_decision(board, agent_label)
         self._show_values(board)
 

@@ -1,7 +1,8 @@
-"""The screen on which games are played, watched and paused."""
+"""The screen on which games are played and watched, and from which they are looked into."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -13,14 +14,16 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from agents.envs.atari import AtariSettings
+from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.interfaces import Agent
-from agents.records import Moment
-from mbrl_tui.messages import AgentFailed, AgentLoaded, Decided, LookAheadChanged
+from mbrl_tui.dream.inspection import Inspection
+from mbrl_tui.messages import AgentFailed, AgentLoaded
 from mbrl_tui.play.clock import FrameClock, FrameMeter, Time
-from mbrl_tui.play.match import Board, Match, Mode
+from mbrl_tui.play.match import Match, Mode
 from mbrl_tui.play.players import KEY_DIRECTIONS, AgentPlayer, HumanPlayer
 from mbrl_tui.screens.help import HelpScreen
+from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
 from mbrl_tui.screens.stage import Showing, Stage
 from mbrl_tui.terminal.keys import HeldKeys
@@ -34,30 +37,19 @@ LEAST_REST = 0.001
 METER_PERIOD = 20
 """Pictures between two readings of the meter."""
 
-ARROWS = {"left", "right", "up", "down"}
-
 
 class PlayScreen(Screen[None]):
     """One match at a time. It is shown at once; who is not yet there (the agent) is waited for.
 
-    The picture advances only here, in `play`; an agent is asked here while the game runs, and by workers
-    while it is held.
+    The picture advances only here, in `play`; a game that is held is in the hands of the inspector.
+    inspect_at: hold the game before this decision, and look into it; None lets it run.
     """
 
     AUTO_FOCUS = None
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
-        Binding("p,i", "pause", "pause"),
-        Binding("escape,p,i", "resume", "play", key_display="esc"),
-        Binding("full_stop", "step", "step", key_display="."),
-        Binding("right", "time(1)", "time", key_display="←/→"),
-        Binding("left", "time(-1)", show=False),
-        Binding("down", "row(1)", "action", key_display="↑/↓"),
-        Binding("up", "row(-1)", show=False),
-        Binding("plus,equals_sign", "horizon(1)", "horizon", key_display="+/−"),
-        Binding("minus", "horizon(-1)", show=False),
-        Binding("enter", "take", "take", key_display="⏎"),
+        Binding("p,i", "pause", "inspect"),
         Binding("tab", "hand_over", "hand over", key_display="tab"),
         Binding("plus,equals_sign", "speed(1)", "speed", key_display="+/−"),
         Binding("minus", "speed(-1)", show=False),
@@ -76,6 +68,7 @@ class PlayScreen(Screen[None]):
         settings: AtariSettings,
         seed: int,
         time: Time,
+        inspect_at: int | None = None,
     ):
         super().__init__()
         self.agent_label = agent_label
@@ -84,20 +77,17 @@ class PlayScreen(Screen[None]):
         self.keys = HeldKeys()
         self.human = HumanPlayer(self.keys.held)
         self.match = Match(game, mode, self.human, None, settings, seed)
-        self.paused = False
         self.agent: AgentPlayer | None = None
         self.no_agent = f"loading {agent_label} …" if load_agent else "start again with --agent NAME"
         self._failed = load_agent is None  # no agent will come
         self._load = load_agent
+        self._inspect_at = inspect_at
+        self._inspector: InspectScreen | None = None  # while it is open
         self._clock = FrameClock(time.now())
         self._meter = FrameMeter()
         self._painting = False  # a picture is made and not yet painted
-        self._deciding = False  # a worker asks the agent for the decision at the present frame
-        self._wanted: tuple[int | None] | None = None  # a step that waits for that decision: its action
-
-        self._keys_shown: tuple[bool, bool, Mode] | None = None  # on what the footer's keys depend
-        self._stage = Stage(self.match.action_names)
-        self._looking = self._stage.looking
+        self._mode_shown: Mode | None = None  # on which the footer's keys depend
+        self._stage = Stage()
 
     def compose(self) -> ComposeResult:
         yield from self._stage
@@ -125,7 +115,12 @@ class PlayScreen(Screen[None]):
         if (torch := sys.modules.get("torch")) is not None:
             # One small picture at a time: more threads only wait for each other, and take the game's time.
             torch.set_num_threads(1)
+        # What was imported stays: looking through all of it for garbage would hold the game for a sixth of a second.
+        gc.freeze()
         self.post_message(AgentLoaded(agent))
+
+    def on_unmount(self) -> None:
+        gc.unfreeze()  # emulators are freed before the program ends
 
     def on_agent_loaded(self, message: AgentLoaded) -> None:
         agent = AgentPlayer(message.agent, self.settings.fire, self.agent_label)
@@ -136,6 +131,25 @@ class PlayScreen(Screen[None]):
             return
         self.agent, self.no_agent = agent, ""
         self._renew()
+        if self._inspect_at is not None:
+            self.play_up_to(self._inspect_at)
+        elif self._inspector is not None:
+            self._inspector.inspection.renew()
+            self._inspector.go_on()
+
+    @work(thread=True, group="load")
+    def play_up_to(self, decisions: int) -> None:
+        """Take the game to a decision, or to its end, as fast as it goes; nothing else touches it until then."""
+        for _ in range(decisions):
+            if self.match.over:
+                break
+            self.match.step(self.time.now())
+        self.app.call_from_thread(self._arrived)
+
+    def _arrived(self) -> None:
+        self._inspect_at = None
+        self._renew()
+        self.action_pause()
 
     def on_agent_failed(self, message: AgentFailed) -> None:
         self.no_agent, self._failed = message.reason, True
@@ -175,14 +189,13 @@ class PlayScreen(Screen[None]):
     @property
     def running(self) -> bool:
         """Whether the game goes on by itself now. It waits for the agent rather than make the screen wait."""
-        held = self.paused or self.match.over or not self.match.ready or self.has_class("-too-small")
-        asked = self._deciding or (self.match.agent is not None and self.match.agent.busy)
+        held = self.match.over or not self.match.ready or self._inspect_at is not None or self.has_class("-too-small")
+        asked = self.match.agent is not None and self.match.agent.busy
         return self.is_active and not held and not asked
 
     def on_key(self, event: events.Key) -> None:
         key = event.key.lower()  # with caps lock on too
-        looking = self._looking.look_ahead is not None
-        if key in KEY_DIRECTIONS and not (looking and key in ARROWS):
+        if key in KEY_DIRECTIONS:
             self.keys.press(key, self.time.now())
 
     def on_key_released(self, event: KeyReleased) -> None:
@@ -216,90 +229,29 @@ class PlayScreen(Screen[None]):
             self._begin_match()
 
     def _begin_match(self) -> None:
-        self.paused = False
         self._renew()
 
     # The game is held, and looked into.
 
     def action_pause(self) -> None:
-        if self.match.ready and not self.match.over:
-            self.match.finish_decision(self.time.now())
-            self.paused = not self.match.over
-            self._renew()
-
-    def action_resume(self) -> None:
-        self.paused = False
-        self._renew()
-
-    def action_step(self) -> None:
-        self._step(None)
-
-    def action_take(self) -> None:
-        look_ahead = self._looking.look_ahead
-        if look_ahead is not None and look_ahead.first_action is not None:
-            self._step(look_ahead.first_action)
-
-    def action_time(self, by: int) -> None:
-        self._looking.move(rows=0, steps=by)
-
-    def action_row(self, by: int) -> None:
-        self._looking.move(rows=by, steps=0)
-
-    def action_horizon(self, by: int) -> None:
-        self._looking.change_horizon(by)
-
-    def _step(self, action: int | None) -> None:
-        """One decision of the real game, as soon as the agent has made up its mind about the present."""
-        if self.match.board.undecided:
-            self._wanted = (action,)
+        if not self.is_active or not self.match.ready or self.match.over or self._inspect_at is not None:
             return
-        self._wanted = None
-        self.match.step(self.time.now(), action)
-        self.paused = not self.match.over
+        self.match.finish_decision(self.time.now())
+        if self.match.over:
+            self._renew()
+            return
+        match = self.match
+        inspection = Inspection(match, lambda: EmulatorModel(match.game, match.board.game.settings), self.no_agent)
+        self._inspector = InspectScreen(inspection, self.agent_label, self.keys, self.time)
+        self.app.push_screen(self._inspector, self._inspected)
+
+    def _inspected(self, _: None) -> None:
+        self._inspector = None
         self._renew()
-
-    def _look(self) -> None:
-        """Decide and look ahead from the present, in threads: the agent may take its time."""
-        board = self.match.board
-        if board.agent is None:
-            self._looking.explain(f"Look-ahead needs an agent: {self.no_agent}")
-        elif board.game.over:
-            self._looking.explain("The agent's game is over: there is nothing ahead of it.")
-        else:
-            moment = board.moment()
-            if board.undecided and not self._deciding:
-                self._deciding = True
-                self.decide(board.agent, board, board.game.frame, moment)
-            self._looking.look(board.agent, moment)
-
-    @work(thread=True, group="decide")
-    def decide(self, agent: AgentPlayer, board: Board, frame: int, moment: Moment) -> None:
-        self.post_message(Decided(board, frame, agent.decide(moment)))
-
-    def on_decided(self, message: Decided) -> None:
-        self._deciding = False
-        board = self.match.board
-        if message.board is board and message.frame == board.game.frame and board.undecided:
-            board.decide(message.decision)
-            self._show_game()
-        if self.paused and board.undecided:
-            self._look()  # the game has moved on since the agent was asked
-        elif self.paused and self._wanted is not None:
-            self._step(*self._wanted)
-
-    def on_look_ahead_changed(self, message: LookAheadChanged) -> None:
-        if self.paused:
-            self._show_game()
 
     # What is shown.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in {"pause", "speed"}:
-            return not self.paused
-        if action in {"resume", "step"}:
-            return self.paused
-        if action in {"take", "time", "row", "horizon"}:
-            return self.paused and self._looking.look_ahead is not None
         return action != "hand_over" or self.match.mode is Mode.DUET
 
     def on_resize(self) -> None:
@@ -308,29 +260,25 @@ class PlayScreen(Screen[None]):
     def _renew(self) -> None:
         """The match has changed its state: show all of it anew."""
         self._meter.clear()
-        if self.paused:
-            self._look()
-        else:
-            self._wanted = None
-            self._looking.forget()
         self._announce()
         self._arrange()
         self._show_game()
         # The footer is built anew for this, which takes longer than everything above.
-        keys = (self.paused, self._looking.look_ahead is not None, self.match.mode)
-        if keys != self._keys_shown:
-            self._keys_shown = keys
+        if self.match.mode is not self._mode_shown:
+            self._mode_shown = self.match.mode
             self.refresh_bindings()
 
     @property
     def _showing(self) -> Showing:
-        return Showing(self.match, self.agent_label, self._clock.speed, self.paused)
+        return Showing(self.match, self.agent_label, self._clock.speed)
 
     def _show_game(self) -> None:
         self._stage.show(self._showing)
 
     def _announce(self) -> None:
-        if not self.match.ready:
+        if self._inspect_at is not None and self.match.ready:
+            self._stage.announce(f"playing up to step {self._inspect_at} …")
+        elif not self.match.ready:
             way_out = "\n\nm another mode · q quit" if self._failed else ""
             self._stage.announce(self.no_agent + way_out, self._failed)
         elif self.match.over:

@@ -13,23 +13,16 @@ from mbrl_tui.play.clock import FrameMeter
 from mbrl_tui.play.match import Board, Match, Mode
 from mbrl_tui.screens.arrangement import NOWHERE, SMALLEST, arrange
 from mbrl_tui.screens.board_view import BoardView
-from mbrl_tui.screens.look_ahead_panel import LookAheadPanel
 from mbrl_tui.screens.panels import Panels
 
 
 @dataclass(frozen=True)
 class Showing:
-    """What is to be seen: a match, how fast it goes, and whether it is held."""
+    """What is to be seen: a match, and how fast it goes."""
 
     match: Match
     agent_label: str
     speed: float
-    paused: bool
-
-    @property
-    def boards(self) -> tuple[Board, ...]:
-        """The boards in view: beside the look-ahead there is room for one, the one that is looked into."""
-        return (self.match.board,) if self.paused else self.match.boards
 
     def title(self, board: Board) -> str:
         agent = self.agent_label or "the agent"
@@ -42,8 +35,7 @@ class Showing:
 class Stage:
     """The widgets, without a container around them: every container is painted along with each picture."""
 
-    def __init__(self, action_names: tuple[str, ...]):
-        self.looking = LookAheadPanel(action_names)
+    def __init__(self) -> None:
         self._views = (BoardView(classes="panel"), BoardView(classes="panel"))
         self._panels = Panels()
         self._too_small = Static(id="too-small", markup=False)
@@ -53,18 +45,13 @@ class Stage:
         self._meter.add_class("-away")
 
     def __iter__(self) -> Iterator[Widget]:
-        yield from (self._too_small, *self._views, *self._panels, self.looking, self._meter, self._notice)
+        yield from (self._too_small, *self._views, *self._panels, self._meter, self._notice)
 
     def show(self, showing: Showing) -> None:
         """The pictures and numbers of this instant; called 60 times a second."""
-        look_ahead = self.looking.look_ahead
-        if look_ahead is not None:
-            board = showing.match.board
-            self._views[0].show_looking(board, showing.title(board), look_ahead.frame, look_ahead.seen)
-        else:
-            for view, board in zip(self._views, showing.boards, strict=False):
-                view.show_present(board, showing.title(board))
-        self._panels.show(showing.match, showing.agent_label, showing.speed, showing.paused)
+        for view, board in zip(self._views, showing.match.boards, strict=False):
+            view.show_present(board, showing.title(board))
+        self._panels.show(showing.match, showing.agent_label, showing.speed)
 
     def show_meter(self, meter: FrameMeter) -> None:
         self._meter.update(f"{meter.rate:.1f} frames a second · {meter.work_ms:.1f} ms of work for each", layout=False)
@@ -88,12 +75,12 @@ class Stage:
             needed = f"This terminal has {columns}×{rows} cells.\nmbrl needs {SMALLEST[0]}×{SMALLEST[1]} or more."
             self._too_small.update(f"{needed}\n\nEnlarge it, or press q to quit.")
             return False
-        boards, actions = len(showing.boards), len(showing.match.action_names)
+        boards, actions = len(showing.match.boards), len(showing.match.action_names)
         rows -= 1 + int(not self._meter.has_class("-away"))
-        parts = arrange(columns, rows, self._views[0].pixel_aspect, boards, actions, showing.paused)
+        parts = arrange(columns, rows, self._views[0].pixel_aspect, boards, actions)
         places = (*parts.boards, *[NOWHERE] * len(self._views))[: len(self._views)]
-        places += (parts.facts, parts.bars, parts.chart, parts.look_ahead)
-        for widget, place in zip((*self._views, *self._panels, self.looking), places, strict=True):
+        places += (parts.facts, parts.bars, parts.chart)
+        for widget, place in zip((*self._views, *self._panels), places, strict=True):
             widget.set_class(not place.area, "-away")
             widget.styles.offset = place.offset
             widget.styles.width, widget.styles.height = place.size

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
@@ -17,13 +19,45 @@ from textual.widget import Widget
 from agents.records import Rollout
 from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.action_signs import sign
-from mbrl_tui.widgets.writing import brief, exactly, signed
+from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
+from mbrl_tui.widgets.writing import brief, exactly, share, signed
 
-SIDE = 14  # columns of the text at the left
+SIDE = 15  # columns of the text at the left
 NARROWEST = 9  # columns below a frame that hold a reward and a value: "+1   1.52"
+BARE = 5  # the same, of frames without numbers: a heading "12 →●"
 DIMMED = 0.3  # brightness left to frames after the game's end
+SHARED = 0.5  # the same, of frames that belong to another future too
+UNTRUE = 0.75  # the same, of frames that are not to be trusted, whose colours go too
 
 Block = list[list[Segment]]  # the lines of a part of the strip, all of one width
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What else there is to say of a future.
+
+    indent:  how deep in a tree its label stands.
+    since:   frames before it belong to another future too, and are dimmed.
+    parted:  from this frame on it is not to be trusted, and grey; None: as far as is known, it is.
+    marks:   of each frame how far it is from the truth; empty: no such line.
+    heading: a line with steps and actions. numbers: one with rewards and values. detail: one with how likely the game
+        goes on, and how much the model doubts.
+    least:   columns that a frame takes at least, so that strips one above the other can stand in line.
+    note:    words for the side.
+    """
+
+    indent: int = 0
+    since: int = 0
+    parted: int | None = None
+    marks: tuple[Mark, ...] = ()
+    heading: bool = True
+    numbers: bool = True
+    detail: bool = False
+    least: int = BARE
+    note: str = ""
+
+
+PLAIN = Annotations()
 
 
 class RolloutStrip(Widget):
@@ -42,6 +76,9 @@ class RolloutStrip(Widget):
         "rollout-strip--faint",
         "rollout-strip--reward",
         "rollout-strip--muted",
+        "rollout-strip--true",
+        "rollout-strip--off",
+        "rollout-strip--lost",
     }
     DEFAULT_CSS = """
     RolloutStrip {
@@ -77,6 +114,16 @@ class RolloutStrip(Widget):
     RolloutStrip > .rollout-strip--muted {
         color: $text-muted;
     }
+    RolloutStrip > .rollout-strip--true {
+        color: $text-success;
+    }
+    RolloutStrip > .rollout-strip--off {
+        color: $text-warning;
+    }
+    RolloutStrip > .rollout-strip--lost {
+        color: $text-error;
+        text-style: bold;
+    }
     """
 
     class Chosen(Message):
@@ -104,6 +151,7 @@ class RolloutStrip(Widget):
         self._cursor: int | None = None
         self._selected = False
         self._best = False
+        self._annotations = PLAIN
         self._end: int | None = None  # the frame with which the game ends
         self._first = 0  # the leftmost frame in view
         self._blocks: dict[int, Block] = {}  # for each frame its picture, and the line below it
@@ -120,6 +168,7 @@ class RolloutStrip(Widget):
         selected: bool = False,
         best: bool = False,
         action_names: Sequence[str] = (),
+        annotations: Annotations = PLAIN,
     ) -> None:
         """Show row `row`; the strip scrolls until frame `cursor` is in view, and marks it.
 
@@ -131,8 +180,8 @@ class RolloutStrip(Widget):
             raise IndexError(f"there is no row {row} among {len(rollout)}")
         if cursor is not None and not 0 <= cursor <= rollout.horizon:
             raise IndexError(f"there is no frame {cursor} in a rollout of {rollout.horizon} steps")
-        if rollout is not self._rollout or row != self._row:
-            self._rollout, self._row = rollout, row
+        if rollout is not self._rollout or row != self._row or annotations != self._annotations:
+            self._rollout, self._row, self._annotations = rollout, row, annotations
             self._forget()
             over = np.flatnonzero(np.cumprod(rollout.continues[row]) < 0.5)
             self._end = int(over[0]) + 1 if len(over) else None
@@ -141,15 +190,28 @@ class RolloutStrip(Widget):
         self._lines = None
         self.refresh()
 
+    def wait(self, label: str, selected: bool, indent: int) -> None:
+        """Show nothing but a label: its rollout is still to come."""
+        self._rollout, self._label, self._selected = None, label, selected
+        self._annotations = Annotations(indent=indent)
+        self.refresh()
+
     def _frame_size(self, rollout: Rollout) -> tuple[int, int]:
         """(columns, rows) of a small frame."""
         height, width = rollout.frames.shape[2:4]
-        rows = max(1, self.size.height - 2)
+        rows = max(1, self.size.height - self._annotations.heading - len(self._footings))
         return cells.fit(height, width, max(1, self.size.width), rows, self.pixel_aspect)
 
     def _pitch(self, rollout: Rollout) -> int:
         """Columns from one frame to the next."""
-        return max(self._frame_size(rollout)[0], NARROWEST) + 1
+        least = max(self._annotations.least, NARROWEST if self._annotations.numbers else BARE)
+        return max(self._frame_size(rollout)[0], least) + 1
+
+    @property
+    def _footings(self) -> list[str]:
+        """The words at the side of the lines below the frames, from the top."""
+        lines = {"reward value": self._annotations.numbers, "goes on doubt": self._annotations.detail}
+        return [words for words, shown in lines.items() if shown] + ["drift"] * bool(self._annotations.marks)
 
     def _visible(self, rollout: Rollout) -> range:
         """Frames in view; scrolls no further than it must to hold the cursor."""
@@ -181,7 +243,8 @@ class RolloutStrip(Widget):
 
     def render_line(self, y: int) -> Strip:
         if self._rollout is None:
-            return Strip.blank(self.size.width, self.visual_style.rich_style)
+            line = [Segment(self._title, self._style("muted"))] if y == 0 else []
+            return Strip(line).adjust_cell_length(self.size.width, self.visual_style.rich_style)
         if self._drawn_size != self.size:  # lines are asked for before the resize event comes
             self._forget()
             self._drawn_size = self.size
@@ -195,8 +258,9 @@ class RolloutStrip(Widget):
         blocks = [self._side(rollout), self._gap(visible[0] - 1, visible[0])]
         for frame in visible:
             if frame not in self._blocks:
-                self._blocks[frame] = [*self._picture(rollout, frame), self._footing(rollout, frame)]
-            blocks += [[[self._heading(rollout, frame)], *self._blocks[frame]], self._gap(frame, frame + 1)]
+                self._blocks[frame] = [*self._picture(rollout, frame), *self._below(rollout, frame)]
+            above = [[self._heading(rollout, frame)]] if self._annotations.heading else []
+            blocks += [[*above, *self._blocks[frame]], self._gap(frame, frame + 1)]
         lines = [[segment for block in blocks for segment in block[y]] for y in range(height)]
         base = self.visual_style.rich_style
         drawn = [Strip(line).adjust_cell_length(width, base) for line in lines]
@@ -212,24 +276,37 @@ class RolloutStrip(Widget):
     def _gap(self, left: int, right: int) -> Block:
         """The column between two frames, or at either end."""
         segment = Segment(" ", self.visual_style.rich_style)
+        if right == self._annotations.parted:
+            lost = self._style("lost")
+            return [[Segment("╳", lost)], *[[Segment("│", lost)]] * (self.size.height - 1)]
         if self._cursor in (left, right):
             side = "▌" if self._cursor == left else "▐"
             segment = Segment(side, self._style("mark" if self._selected else "faint"))
         return [[segment]] * self.size.height
 
+    @property
+    def _title(self) -> str:
+        """The label in its place in the tree; nothing where nothing was ever shown."""
+        indent = self._annotations.indent
+        label = "  " * (indent - 1) + "└ " * (indent > 0) + self._label
+        return f"{'▸' if self._selected else ' '} {label}" if self._label else ""
+
     def _side(self, rollout: Rollout) -> Block:
         """The text at the left: the label, and what this future brings."""
-        height = self.size.height
-        lines = [(f"{'▸' if self._selected else ' '} {self._label}", "selected" if self._selected else "label")]
+        height, notes = self.size.height, self._annotations
+        lines = [(self._title, "selected" if self._selected else "label")]
         if self._best:
             lines.append(("  ★ best", "best"))
-        total = signed(float(rollout.rewards[self._row].sum()))
-        lines.append((f"  reward {total}", "reward") if total else ("  no reward", "muted"))
+        if notes.note:
+            lines.append((f"  {notes.note}", "lost" if notes.parted is not None else "true"))
+        if notes.numbers:
+            total = signed(float(rollout.rewards[self._row].sum()))
+            lines.append((f"  reward {total}", "reward") if total else ("  no reward", "muted"))
         if self._end is not None:
             lines.append((f"  ends at {self._end}", "muted"))
-        lines += [("", "label")] * height
-        if height > 1:
-            lines[height - 1] = ("reward value", "muted")
+        footings = self._footings if height > 1 else []
+        above = max(1, height - len(footings))
+        lines = (lines + [("", "label")] * height)[:above] + [(words, "muted") for words in footings]
         return [[Segment(exactly(text, SIDE - 1), self._style(name))] for text, name in lines[:height]]
 
     def _heading(self, rollout: Rollout, frame: int) -> Segment:
@@ -242,30 +319,60 @@ class RolloutStrip(Widget):
         text = exactly(" ".join(words), self._pitch(rollout) - 1, centre=True)
         return Segment(text, self._style("cursor" if here else "muted"))
 
-    def _footing(self, rollout: Rollout, frame: int) -> list[Segment]:
-        width = self._pitch(rollout) - 1
+    def _below(self, rollout: Rollout, frame: int) -> Block:
+        """The lines below a frame."""
+        width, notes = self._pitch(rollout) - 1, self._annotations
+        lines = []
+        if notes.numbers:
+            reward = signed(float(rollout.rewards[self._row, frame - 1])) if frame else ""
+            lines.append(self._pair(reward, "reward", brief(float(rollout.values[self._row, frame])), width))
+        if notes.detail:
+            goes_on, doubt = "", ""
+            if frame:
+                goes_on = share(float(rollout.continues[self._row, frame - 1]))
+                doubt = brief(float(rollout.uncertainty[self._row, frame - 1]))
+            lines.append(self._pair(goes_on, "muted", doubt, width))
         if self._end is not None and frame > self._end:
-            return [Segment(" " * width, self.visual_style.rich_style)]
-        reward = float(rollout.rewards[self._row, frame - 1]) if frame else 0.0
-        earned = signed(reward)
-        value = exactly(brief(float(rollout.values[self._row, frame])), width - len(earned), right=True)
-        return [Segment(earned, self._style("reward")), Segment(value, self._style("muted"))]
+            lines = [[Segment(" " * width, self.visual_style.rich_style)] for _ in lines]
+        if notes.marks:
+            lines.append([self._drift(notes.marks[frame] if frame < len(notes.marks) else NOTHING, width)])
+        return lines
+
+    def _pair(self, left: str, style: str, right: str, width: int) -> list[Segment]:
+        right = exactly(right, max(0, width - len(left)), right=True)
+        return [Segment(left, self._style(style)), Segment(right, self._style("muted"))]
+
+    def _drift(self, mark: Mark, width: int) -> Segment:
+        text = f"{mark.bar} {mark.word}" if len(mark.word) + 2 <= width else mark.word
+        style = "muted" if mark.level is Level.NONE else mark.level.value
+        return Segment(exactly(text, width, centre=True), self._style(style))
 
     def _picture(self, rollout: Rollout, frame: int) -> Block:
         """The small frame, in the lines that the heading and the footing leave."""
-        height, width = self.size.height - 2, self._pitch(rollout) - 1
+        height = self.size.height - self._annotations.heading - len(self._footings)
+        width = self._pitch(rollout) - 1
         if height < 1:
             return []
         columns, rows = self._frame_size(rollout)
-        pixels = cells.resize(rollout.frames[self._row, frame], columns, rows)
-        if self._end is not None and frame > self._end:
-            background = np.array(self.background_colors[1].rgb, np.float32)
-            pixels = (background + DIMMED * (pixels - background)).astype(np.uint8)
+        pixels = self._toned(cells.resize(rollout.frames[self._row, frame], columns, rows), frame)
         style = self.visual_style.rich_style
         left = (width - columns) // 2
         drawn = [strip.crop_pad(columns, left, width - columns - left, style) for strip in cells.to_strips(pixels)]
         drawn += [Strip.blank(width, style)] * (height - rows)
         return [list(strip) for strip in drawn]
+
+    def _toned(self, pixels: np.ndarray, frame: int) -> np.ndarray:
+        """Dimmed towards the background where a frame is not this future's own, or not there any more."""
+        parted = self._annotations.parted
+        if parted is not None and frame >= parted:
+            pixels = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        ended = self._end is not None and frame > self._end
+        left = DIMMED if ended else UNTRUE if parted is not None and frame >= parted else 1.0
+        left = min(left, SHARED if frame < self._annotations.since else 1.0)
+        if left == 1.0:
+            return pixels
+        background = np.array(self.background_colors[1].rgb, np.float32)
+        return (background + left * (pixels - background)).astype(np.uint8)
 
 
 def overwritten(strip: Strip, at: int, segment: Segment) -> Strip:

@@ -33,3 +33,8 @@ def signed(number: float) -> str:
         return "–"
     text = f"{number:+.1f}".removesuffix(".0").replace("-", "−")
     return "" if text in ("+0", "−0") else text
+
+
+def share(number: float) -> str:
+    """A probability: 99%, 0%; – for what is no number."""
+    return f"{number:.0%}" if isfinite(number) else "–"

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from agents.a2c.agent import A2CAgent
+from agents.a2c.network import build_network as build_actor_critic
 from agents.catalogue import ALGORITHMS
 from agents.dqn.agent import DQNAgent, epsilon_greedy
 from agents.dqn.network import build_network
@@ -18,6 +20,9 @@ from agents.envs.atari import AtariGame, AtariSettings, action_names
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.evaluate import Evaluation, draw, play_whole_games
+from agents.i2a.agent import I2AAgent
+from agents.i2a.config import I2AConfig
+from agents.i2a.network import I2AParts
 from agents.interfaces import Agent
 from agents.records import Moment
 
@@ -28,6 +33,14 @@ def dqn(epsilon: float = 0.0) -> DQNAgent:
     return DQNAgent(build_network(4, 4, (84, 84)), emulator.action_names, emulator, epsilon)
 
 
+def a2c() -> A2CAgent:
+    torch.manual_seed(0)
+    settings = ALGORITHMS["a2c"].settings_for("breakout")
+    emulator, network = EmulatorModel("breakout", settings), build_actor_critic(4, 4, settings.frame_shape)
+    torch.nn.init.normal_(network.heads.policy.weight, std=0.3)  # nearly zero at first: it would have no opinion
+    return A2CAgent(network, emulator.action_names, emulator)
+
+
 def dreamer() -> DreamerAgent:
     torch.manual_seed(0)
     config, settings = DreamerConfig(), ALGORITHMS["dreamer"].settings_for("breakout")
@@ -36,7 +49,15 @@ def dreamer() -> DreamerAgent:
     return DreamerAgent(model, behaviour, action_names("breakout"), settings)
 
 
-KINDS: dict[str, Callable[[], Agent]] = {"dqn": dqn, "dreamer": dreamer}
+def i2a() -> I2AAgent:
+    torch.manual_seed(0)
+    config, settings = I2AConfig(model_width=8, horizon=2), ALGORITHMS["i2a"].settings_for("breakout")
+    parts = I2AParts(config, 4, 4, settings.frame_shape)
+    torch.nn.init.normal_(parts.agent.heads.policy.weight, std=0.3)
+    return I2AAgent(parts, config, EmulatorModel("breakout", settings), settings)
+
+
+KINDS: dict[str, Callable[[], Agent]] = {"dqn": dqn, "a2c": a2c, "i2a": i2a, "dreamer": dreamer}
 
 
 @pytest.fixture(params=KINDS)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.catalogue import ALGORITHMS
 from agents.dqn.config import DQNConfig
 from agents.envs.atari import AtariSettings
 from agents.errors import UserError
@@ -164,6 +165,13 @@ def test_settings_are_described_in_their_own_words() -> None:
     assert own == {"count": "3", "rate": "0.5", "loud": "true", "name": "x"}
 
 
-@pytest.mark.parametrize("kind", [DQNConfig, AtariSettings])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_no_setting_of_an_algorithm_is_called_as_one_of_the_game(name: str) -> None:
+    """`--set` could mean either."""
+    of_the_game = {field.name for field in fields(AtariSettings)}
+    assert of_the_game.isdisjoint(field.name for field in fields(ALGORITHMS[name].config()))
+
+
+@pytest.mark.parametrize("kind", [AtariSettings, *(algorithm.config() for algorithm in ALGORITHMS.values())])
 def test_every_setting_has_words(kind: type[Any]) -> None:
-    assert all(setting.text and setting.default for setting in describe(kind))
+    assert all(setting.text and (setting.default or setting.type == "str") for setting in describe(kind))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
+from hazy import DreamingAgent, HazyAgent
 
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel, EmulatorState
@@ -123,6 +124,16 @@ def emulator() -> EmulatorModel:
 @pytest.fixture
 def agent(emulator) -> TapeAgent:
     return TapeAgent(emulator)
+
+
+@pytest.fixture
+def hazy(emulator) -> HazyAgent:
+    return HazyAgent(emulator)
+
+
+@pytest.fixture
+def dreaming(emulator) -> DreamingAgent:
+    return DreamingAgent(emulator)
 
 
 @pytest.fixture

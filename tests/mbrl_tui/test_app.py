@@ -18,7 +18,7 @@ from agents.envs.atari import AtariGame, AtariSettings, action_names
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from mbrl_tui.app import MbrlApp
-from mbrl_tui.screens.look_ahead_panel import LookAheadPanel
+from mbrl_tui.screens.inspect import InspectScreen
 
 SIZE = (120, 40)
 
@@ -36,7 +36,7 @@ def test_the_app_is_there_before_any_learning_library():
 
 
 def test_playing_needs_no_screen():
-    loaded = modules_after("import mbrl_tui.play.match, mbrl_tui.play.clock, mbrl_tui.play.lookahead")
+    loaded = modules_after("import mbrl_tui.play.match, mbrl_tui.play.clock, mbrl_tui.dream.inspection")
     assert not {"textual", "rich", "torch"} & loaded
 
 
@@ -72,11 +72,12 @@ async def test_a_real_agent_plays_and_is_looked_into(time, until, same_instant):
         assert same_instant(match.board.game, game)
 
         await pilot.press("p")
-        panel = app.screen.query_one(LookAheadPanel)
-        await until(lambda: panel.look_ahead and panel.look_ahead.complete and not match.board.undecided)
-        expected = agent.imagine(game.moment(), 10, None)
-        assert (panel.look_ahead.futures[0].frames == expected.frames).all()
-        assert panel.look_ahead.futures[0].values == pytest.approx(expected.values, abs=1e-5)
+        await until(lambda: isinstance(app.screen, InspectScreen))
+        inspection = app.screen.inspection
+        await until(lambda: not inspection.tree.missing() and not match.board.undecided, seconds=30)
+        expected, future = agent.imagine(game.moment(), 15, None), inspection.tree.roots[0].rollout
+        assert (future.frames == expected.frames).all()
+        assert future.values == pytest.approx(expected.values, abs=1e-5)
         assert match.board.decision.action == agent.act(game.moment()).action
 
 

@@ -89,3 +89,12 @@ def test_games_differ_in_how_much_they_explore() -> None:
     idle = (actions < 2).mean(0)  # NOOP and FIRE come by exploring only
     assert idle[0] < 0.03
     assert 0.15 < idle[7] < 0.35
+
+
+def test_without_a_guide_games_are_played_at_random() -> None:
+    games = GuidedGames(None, COLOUR, "breakout", 2, COLOUR, (1.0,))
+    games.reset(0)
+    random = np.random.default_rng(0)
+    taken = np.concatenate([games.step(random).actions for _ in range(60)])
+    assert set(taken.tolist()) == {0, 1, 2, 3}
+    assert games.screens.shape == (2, 210, 160, 3)

@@ -248,7 +248,8 @@ def test_looking_ahead_leaves_the_real_game_untouched(begin, same_instant):
         play(match, 80)
     player = looked.agent
     for _ in range(300):
-        player.imagine(looked.board.moment(), int(random.integers(1, 4)), int(random.integers(4)))
+        moment, horizon, first = looked.board.moment(), int(random.integers(1, 4)), random.integers(4, size=(1, 1))
+        player.ask(lambda agent: agent.imagine(moment, horizon, first))  # noqa: B023  # asked at once
         assert same_instant(looked.board.game, other.board.game)
     for _ in range(200):
         for match in (looked, other):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.envs.atari import AtariGame, AtariSettings, action_names
+from agents.interfaces import ImaginativeAgent, PerceivingAgent
 from mbrl_tui.play.players import KEY_DIRECTIONS, AgentPlayer, HumanPlayer, held_action
 
 BREAKOUT = ("NOOP", "FIRE", "RIGHT", "LEFT")
@@ -76,25 +77,21 @@ def test_fire_is_not_pressed_when_the_ball_is_in_play(agent):
     assert not AgentPlayer(agent, fire=True, label="tape").decide(playing).forced
 
 
-def test_a_future_begins_with_the_action_asked_for(agent):
+def test_an_agent_can_be_asked_anything_and_says_what_it_offers(agent, hazy):
     player = AgentPlayer(agent, fire=True, label="tape")
     moment = AtariGame("breakout").moment()
-    assert player.imagine(moment, 3, 2).actions[0, 0] == 2
-    assert player.imagine(moment, 3, None).actions.shape == (1, 3)
-    assert agent.tape == [("imagine", 0, 3, [[2]]), ("imagine", 0, 3, None)]
-
-
-def test_a_future_that_is_wanted_no_more_is_not_imagined(agent):
-    player = AgentPlayer(agent, fire=True, label="tape")
-    assert player.imagine(AtariGame("breakout").moment(), 3, 2, wanted=lambda: False) is None
-    assert agent.tape == []
+    assert player.ask(lambda agent: agent.imagine(moment, 3, np.array([[2]]))).actions[0, 0] == 2
+    assert agent.tape == [("imagine", 0, 3, [[2]])]
+    able = AgentPlayer(hazy, fire=True, label="hazy")
+    assert able.offers(PerceivingAgent)
+    assert not able.offers(ImaginativeAgent)
 
 
 def test_two_threads_are_answered_one_at_a_time(agent):
     player = AgentPlayer(agent, fire=True, label="tape")
     moment = AtariGame("breakout").moment()
     agent.may_look.clear()
-    looking = threading.Thread(target=player.imagine, args=(moment, 2, 0))
+    looking = threading.Thread(target=player.ask, args=(lambda agent: agent.imagine(moment, 2),))
     looking.start()
     while not player.busy:
         pass

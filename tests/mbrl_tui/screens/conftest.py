@@ -8,8 +8,7 @@ import pytest
 
 from agents.envs.atari import AtariSettings
 from mbrl_tui.app import MbrlApp
-from mbrl_tui.play.lookahead import LookAhead
-from mbrl_tui.screens.look_ahead_panel import LookAheadPanel
+from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.panels import Facts
 
 
@@ -17,8 +16,8 @@ from mbrl_tui.screens.panels import Facts
 def open_app(agent, time) -> Callable[..., MbrlApp]:
     """An app in a mode; its agent is the one that writes down what it is asked, unless another way to load is given."""
 
-    def open_app(mode: str, load=lambda: agent, game: str = "breakout", **settings) -> MbrlApp:
-        return MbrlApp(game, mode, load, "tape", AtariSettings(**settings), seed=3, time=time)
+    def open_app(mode: str, load=lambda: agent, game: str = "breakout", inspect_at=None, **settings) -> MbrlApp:
+        return MbrlApp(game, mode, load, "tape", AtariSettings(**settings), 3, time, inspect_at)
 
     return open_app
 
@@ -46,12 +45,6 @@ def notice() -> Callable[[MbrlApp], str]:
 
 
 @pytest.fixture
-def look_ahead() -> Callable[[MbrlApp], LookAhead | None]:
-    """What is looked at in a pause."""
-    return lambda app: app.screen.query_one(LookAheadPanel).look_ahead
-
-
-@pytest.fixture
 def playing(until) -> Callable[[MbrlApp], Awaitable[None]]:
     """Waits for the agent."""
 
@@ -62,10 +55,13 @@ def playing(until) -> Callable[[MbrlApp], Awaitable[None]]:
 
 
 @pytest.fixture
-def looking(until, look_ahead) -> Callable[[MbrlApp], Awaitable[None]]:
-    """Waits until everything is decided and imagined."""
+def looking(until) -> Callable[[MbrlApp], Awaitable[None]]:
+    """Waits until everything is decided, imagined and told, and shown."""
 
-    async def looking(app: MbrlApp) -> None:
-        await until(lambda: look_ahead(app) and look_ahead(app).complete and not app.screen.match.board.undecided)
+    def settled(app: MbrlApp) -> bool:
+        screen = app.screen
+        if not isinstance(screen, InspectScreen) or not screen.is_mounted:
+            return False
+        return screen.settled and screen.inspection.tree is not None and screen.inspection.next_task() is None
 
-    return looking
+    return lambda app: until(lambda: settled(app))

@@ -7,6 +7,7 @@ from mbrl_tui.messages import AgentFailed, AgentLoaded
 from mbrl_tui.play.match import Mode
 from mbrl_tui.screens.board_view import BoardView
 from mbrl_tui.screens.help import SECTIONS, HelpScreen
+from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
 from mbrl_tui.terminal.key_releases import KeyReleased
 
@@ -77,10 +78,10 @@ async def test_without_its_agent_solo_goes_on(open_app, time, until):
         assert app.screen.match.board.game.frame == 4
         await pilot.press("p")
         await pilot.pause()
-        told = str(app.screen.query_one("#model").render())
+        told = str(app.screen.query_one("#said").render())
         assert told == "Look-ahead needs an agent: The checkpoint is [damaged]."
         await pilot.press("full_stop")
-        assert app.screen.match.board.game.frame == 8
+        assert app.screen.inspection.match.board.game.frame == 8
 
 
 async def test_an_agent_of_another_game_is_refused(open_app, agent, until, notice):
@@ -218,7 +219,7 @@ async def test_closing_a_screen_twice_leaves_the_game(open_app, keys):
             app.simulate_key(key)  # faster than the screen answers
         await pilot.pause()
         await pilot.press("p")
-        assert app.screen.paused
+        assert isinstance(app.screen, InspectScreen)
 
 
 async def test_restart_begins_a_new_game(open_app, time, playing, facts):
@@ -240,7 +241,7 @@ async def test_when_the_game_is_over_it_says_so_and_r_begins_again(open_app, tim
         assert app.screen.match.board.game.frame == 40
         assert notice(app) == "Game over\n0 points\n\nr again · q quit"
         await pilot.press("p")
-        assert not app.screen.paused
+        assert not isinstance(app.screen, InspectScreen)
         await pilot.press("r")
         assert notice(app) == ""
         await time.pass_frames(3)

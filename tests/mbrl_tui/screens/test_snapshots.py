@@ -2,11 +2,13 @@
 
 import pytest
 
+from mbrl_tui.screens.inspect import InspectScreen
+
 SIZE = (120, 40)
 
 
 @pytest.fixture
-def after(time, until):
+def after(time, until, looking):
     """A game that was played for so many frames, then some keys."""
 
     def after(frames: int, *keys: str, hand_over: bool = False):
@@ -17,10 +19,10 @@ def after(time, until):
                 await pilot.press("tab")
             for _ in range(frames):
                 await time.pass_frames(1)
-            play = app.screen
             await pilot.press(*keys)
-            look_ahead = play._looking.look_ahead
-            await until(lambda: look_ahead is None or (look_ahead.complete and not play.match.board.undecided))
+            inspecting = isinstance(app.screen, InspectScreen) and app.screen.inspection.tree is not None
+            if inspecting:
+                await looking(app)
             await pilot.pause()
 
         return run
@@ -40,16 +42,22 @@ def test_duet(snap_compare, open_app, after):
     assert snap_compare(open_app("duet"), terminal_size=SIZE, run_before=after(120, hand_over=True))
 
 
-def test_paused(snap_compare, open_app, after):
-    keys = ("p", "down", "down", "right", "right")
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_inspecting(snap_compare, open_app, after, hazy, size):
+    keys = ("p", "down", "down", "right", "right", "b", "enter", "n")
+    assert snap_compare(open_app("watch", lambda: hazy), terminal_size=size, run_before=after(120, *keys))
+
+
+def test_inspecting_through_the_emulator(snap_compare, open_app, after):
+    keys = ("p", "t", "v", "right", "right")
     assert snap_compare(open_app("watch"), terminal_size=SIZE, run_before=after(120, *keys))
 
 
-def test_paused_in_a_small_terminal(snap_compare, open_app, after):
+def test_inspecting_in_a_small_terminal(snap_compare, open_app, after):
     assert snap_compare(open_app("watch"), terminal_size=(60, 20), run_before=after(120, "p", "right"))
 
 
-def test_paused_without_an_agent(snap_compare, open_app, after):
+def test_inspecting_without_an_agent(snap_compare, open_app, after):
     assert snap_compare(open_app("solo", None), terminal_size=SIZE, run_before=after(8, "p"))
 
 

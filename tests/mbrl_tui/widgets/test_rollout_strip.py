@@ -7,7 +7,8 @@ from textual.geometry import Region
 
 from agents.records import Rollout
 from mbrl_tui.terminal import cells
-from mbrl_tui.widgets.rollout_strip import SIDE, RolloutStrip
+from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
+from mbrl_tui.widgets.rollout_strip import SIDE, Annotations, RolloutStrip
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
 
@@ -157,8 +158,56 @@ async def test_thumbnails_are_made_once(rollout, monkeypatch):
         assert len(made) == 48
 
 
+async def test_what_is_not_to_be_trusted_is_grey_and_a_line_marks_where_it_begins(rollout):
+    async with Show().run_test(size=(250, 24)) as pilot:
+        strip = pilot.app.strip
+        marks = (NOTHING, *[Mark("▁", "0px", Level.TRUE)] * 4, *[Mark("█", "lost", Level.LOST)] * 11)
+        strip.show(rollout, 0, "NOOP", annotations=Annotations(parted=5, marks=marks, note="parts at 5"))
+        await pilot.pause()
+        heading, *_, drift = pilot.app.texts()
+        pitch = strip._pitch(rollout)
+        assert heading.index("╳") == SIDE - 1 + 5 * pitch
+        assert drift.replace("│", "").split() == ["drift", *["▁", "0px"] * 4, *["█", "lost"] * 11]
+        assert colours(strip, 4) > 0
+        assert colours(strip, 5) == 0
+        assert "parts at 5" in "\n".join(pilot.app.texts())
+
+
+def colours(strip: RolloutStrip, frame: int) -> int:
+    """How far any cell of a frame is from grey."""
+    at = SIDE + frame * strip._pitch(strip._rollout)
+    triplets = [
+        segment.style.bgcolor.triplet
+        for y in range(2, strip.size.height - 2)
+        for segment in strip.render_line(y).crop(at + 1, at + strip._pitch(strip._rollout) - 2)
+    ]
+    return max(max(triplet) - min(triplet) for triplet in triplets) // 16
+
+
+async def test_frames_that_belong_to_another_future_too_are_dimmed(rollout):
+    async with Show().run_test(size=(250, 24)) as pilot:
+        strip = pilot.app.strip
+        strip.show(rollout, 0, "4 NOOP", annotations=Annotations(indent=1, since=3))
+        await pilot.pause()
+        assert pilot.app.texts()[0].startswith("  └ 4 NOOP")
+        assert brightness(strip, 2) < 0.7 * brightness(strip, 3)
+
+
+async def test_a_strip_without_words_is_all_picture(rollout):
+    async with Show().run_test(size=(250, 24)) as pilot:
+        strip = pilot.app.strip
+        strip.show(rollout, 0, "really", annotations=Annotations(heading=False, numbers=False))
+        await pilot.pause()
+        assert strip._frame_size(rollout)[1] == 10
+        strip.show(rollout, 0, "all", annotations=Annotations(detail=True))
+        await pilot.pause()
+        assert strip._frame_size(rollout)[1] == 7
+        assert [line.split()[:2] for line in pilot.app.texts()[-2:]] == [["reward", "value"], ["goes", "on"]]
+        assert pilot.app.texts()[-1].split()[3:5] == ["100%", "0.00"]
+
+
 async def test_a_click_tells_the_frame(rollout):
-    async with Show().run_test(size=(80, 24)) as pilot:
+    async with Show().run_test(size=(81, 24)) as pilot:
         app = pilot.app
         app.strip.show(rollout, 0, "NOOP", cursor=15)
         other = app.query_one("#other", RolloutStrip)
@@ -171,7 +220,7 @@ async def test_a_click_tells_the_frame(rollout):
         await pilot.click(other, offset=(SIDE + pitch, 9))
         assert app.chosen == [(app.strip, first), (app.strip, first + 2), (other, 1)]
         await pilot.click(app.strip, offset=(3, 4))  # the words at the left are no frame
-        await pilot.click(app.strip, offset=(79, 4))
+        await pilot.click(app.strip, offset=(80, 4))
         assert len(app.chosen) == 3
 
 

@@ -1,0 +1,122 @@
+"""Claim: the inspector answers at once.
+
+From pause to the first full set of strips (the agent's own choice and every action of Breakout, 15 steps each):
+under 150 ms for Dreamer and 250 ms for I2A on two cores; a step of the cursor under 16 ms; a re-imagined branch under
+100 ms. The whole app runs, without a terminal; each time is from the key to the painted screen. Untrained networks of
+the usual sizes compute as long as trained ones. Run as `python -m benchmarks.inspector`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from agents.catalogue import ALGORITHMS
+from agents.envs.atari import AtariSettings, action_names
+from agents.envs.emulator import EmulatorModel
+from agents.interfaces import Agent
+from mbrl_tui.app import MbrlApp
+from mbrl_tui.screens.inspect import InspectScreen
+from mbrl_tui.screens.play import PlayScreen
+
+SIZE = (120, 40)
+STEP = 60
+"""Decisions played before the pause."""
+
+
+def dqn(settings: AtariSettings) -> Agent:
+    from agents.dqn.agent import DQNAgent
+    from agents.dqn.network import build_network
+
+    return DQNAgent(build_network(4, 4, (84, 84)), action_names("breakout"), EmulatorModel("breakout", settings))
+
+
+def dreamer(settings: AtariSettings) -> Agent:
+    from agents.dreamer.agent import DreamerAgent
+    from agents.dreamer.behaviour import Behaviour
+    from agents.dreamer.config import DreamerConfig
+    from agents.dreamer.world_model import WorldModel
+
+    config = DreamerConfig()
+    model, behaviour = WorldModel(config, 4, settings.frame_shape), Behaviour(config, 4)
+    return DreamerAgent(model, behaviour, action_names("breakout"), settings)
+
+
+def i2a(settings: AtariSettings) -> Agent:
+    from agents.i2a.agent import I2AAgent
+    from agents.i2a.config import I2AConfig
+    from agents.i2a.network import I2AParts
+
+    config = I2AConfig()
+    parts = I2AParts(config, 4, settings.stack, settings.frame_shape)
+    return I2AAgent(parts, config, EmulatorModel("breakout", settings), settings)
+
+
+AGENTS: dict[str, Callable[[AtariSettings], Agent]] = {"dqn": dqn, "dreamer": dreamer, "i2a": i2a}
+
+
+async def measure(kind: str, times: int) -> dict[str, list[float]]:
+    """Milliseconds of every pause, cursor step and branch, by name."""
+    torch.manual_seed(0)
+    settings = ALGORITHMS[kind].settings_for("breakout")
+    app = MbrlApp("breakout", "watch", lambda: AGENTS[kind](settings), kind, settings, seed=3, inspect_at=STEP)
+    taken: dict[str, list[float]] = {"first strips": [], "cursor step": [], "branch": []}
+    async with app.run_test(size=SIZE):
+        await _until(lambda: isinstance(app.screen, InspectScreen) and _complete(app.screen))
+        for place in range(times):
+            app.screen.action_back()
+            await _until(lambda: isinstance(app.screen, PlayScreen))
+            play = app.screen
+            await asyncio.sleep(0.3)  # the game runs
+            begin = time.perf_counter()
+            play.action_pause()
+            await _until(lambda: isinstance(app.screen, InspectScreen) and _complete(app.screen))
+            taken["first strips"].append(await _painted(app, begin))
+            for _ in range(5):
+                begin = time.perf_counter()
+                app.screen.action_time(1)
+                taken["cursor step"].append(await _painted(app, begin))
+            begin = time.perf_counter()
+            app.screen.inspection.branch(place % 4)
+            app.screen.go_on()
+            await _until(lambda: _complete(app.screen))
+            taken["branch"].append(await _painted(app, begin))
+    return taken
+
+
+def _complete(screen: InspectScreen) -> bool:
+    tree = screen.inspection.tree
+    return screen.is_mounted and tree is not None and not tree.missing()
+
+
+async def _painted(app: MbrlApp, begin: float) -> float:
+    """Milliseconds from `begin` until what is to be seen now has been painted."""
+    done = asyncio.Event()
+    app.screen.call_after_refresh(done.set)
+    await done.wait()
+    return 1_000 * (time.perf_counter() - begin)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", nargs="+", choices=AGENTS, default=[*AGENTS])
+    parser.add_argument("--times", type=int, default=8, help="pauses of each agent, after a first one")
+    options = parser.parse_args()
+    for kind in options.agents:
+        taken = asyncio.run(measure(kind, options.times))
+        parts = [f"{name} {statistics.median(ms):6.1f} (most {max(ms):.0f})" for name, ms in taken.items()]
+        print(f"{kind:8} ms, median: " + " · ".join(parts), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""What takes its time to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """run:  computes, in any thread; may raise UserError.
+    keep: takes its result, where that is still wanted; to be called by whoever owns what it belongs to.
+    fail: takes the reason why there is none.
+    """
+
+    run: Callable[[], Any]
+    keep: Callable[[Any], None]
+    fail: Callable[[str], None]
