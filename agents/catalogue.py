@@ -61,6 +61,50 @@ def _dqn_agent(
     return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
 
 
+def _a2c_config() -> type[Any]:
+    from agents.a2c.config import A2CConfig
+
+    return A2CConfig
+
+
+def _a2c_config_for(game: str) -> Any:
+    from agents.a2c.config import config_for
+
+    return config_for(game)
+
+
+def _a2c_view(game: str) -> AtariSettings:
+    from agents.envs.atari import AtariSettings
+
+    if game == "breakout":
+        # From the top wall to the paddle, each two by two pixels as one: what a model of the game can predict exactly.
+        return AtariSettings(size=80, max_pool=False, crop_top=33, crop_bottom=17)
+    return AtariSettings(size=80)
+
+
+def _a2c_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.a2c.train import A2CTrainer
+    from agents.interfaces import is_continuous
+
+    if is_continuous(games):
+        raise UserError(f"a2c chooses among actions, and those of {run.game} are numbers. Use --agent dreamer-v1.")
+    return A2CTrainer(config, games, run.seed, device)
+
+
+def _a2c_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.a2c.agent import A2CAgent
+    from agents.a2c.network import build_network
+    from agents.envs.emulator import EmulatorModel
+
+    with contextlib.closing(build_games(game, 1, settings)) as games:
+        names = games.action_names
+        network = build_network(len(names), games.stack, games.frame_shape, config)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return A2CAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+
+
 def _dreamer_config() -> type[Any]:
     from agents.dreamer.config import DreamerConfig
 
@@ -104,15 +148,16 @@ def _check_view(run: RunConfig, games: Games) -> None:
         raise UserError(f"{run.agent} learns from pictures in colour, or numbers: it cannot be trained on {run.game}.")
 
 
-def _guided_games(run: RunConfig, config: Any) -> GuidedGames:
+def _guided_games(run: RunConfig, config: Any, epsilons: tuple[float, ...] = ()) -> GuidedGames:
     """The games of the agent that `config.from_agent` names, as the run's own agent sees them."""
-    from agents.envs.guided import GuidedGames
+    from agents.envs.guided import EXPLORATION, GuidedGames
 
     checkpoint = find_checkpoint(config.from_agent, run.game)
     seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
     if seen is None or settings is None:
         raise UserError(f"{run.game} cannot be watched: only Atari games can.")
-    return GuidedGames(load_agent(checkpoint), seen, resolve_game(run.game), config.num_games, settings)
+    game = resolve_game(run.game)
+    return GuidedGames(load_agent(checkpoint), seen, game, config.num_games, settings, epsilons or EXPLORATION)
 
 
 def _dreamer_agent(
@@ -153,6 +198,112 @@ def _world_model(
     return names, actions, model
 
 
+def _i2a_config() -> type[Any]:
+    from agents.i2a.config import I2AConfig
+
+    return I2AConfig
+
+
+def _i2a_config_for(game: str) -> Any:
+    from agents.i2a.config import config_for
+
+    return config_for(game)
+
+
+def _i2a_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.envs.emulator import EmulatorModel
+    from agents.envs.separate import SeparateGames
+    from agents.i2a.train import I2ATrainer
+
+    settings = game_settings(run.game, run.settings)
+    if settings is None:
+        raise UserError(f"i2a imagines pictures in grey: it cannot be trained on {run.game}. Give an Atari game.")
+    game = resolve_game(run.game)
+    if config.model == "emulator":
+        games.close()
+        games = SeparateGames(game, config.num_games, settings)
+    return I2ATrainer(
+        *(config, games, settings, EmulatorModel(game, settings)),
+        guide=lambda: _games_of_others(run, config),
+        handed=lambda: _handed_parts(run.game, config),
+        seed=run.seed,
+        device=device,
+    )
+
+
+def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
+    """From which an environment model learns: of the agent that `config.from_agent` names and of one that plays at
+    random; of the latter alone where no agent is named.
+    """
+    from agents.envs.guided import EXPLORATION, GuidedGames
+
+    if config.from_agent:
+        return _guided_games(run, config, (*EXPLORATION[1:], 1.0))
+    settings = game_settings(run.game, run.settings)
+    assert settings is not None
+    return GuidedGames(None, settings, resolve_game(run.game), config.num_games, settings, (1.0,))
+
+
+def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:
+    """The weights of the parts that an I2A is handed, by the names that they have in it."""
+    from agents.optimizers import with_prefix
+    from agents.runs.checkpoint import load_tensors
+
+    handed: dict[str, torch.Tensor] = {}
+    for part in ("environment_model", "rollout_policy"):
+        name = getattr(config, part)
+        if name:
+            checkpoint = find_checkpoint(name, game)
+            weights = load_tensors(checkpoint.folder / "weights.safetensors")
+            own = weights if checkpoint.agent == "a2c" else with_prefix(weights, f"{part}.")
+            handed |= {
+                f"{part}.{key}": tensor.float() if tensor.is_floating_point() else tensor for key, tensor in own.items()
+            }
+    return handed
+
+
+def _unpacked(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights that may have been shipped in half precision; what counts or looks up stays as it is."""
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def part_settings(part: str, name: str, game: str, settings: AtariSettings) -> dict[str, Any]:
+    """What an I2A must set to take its `environment_model` or `rollout_policy` from the checkpoint called `name`.
+
+    settings: how the I2A is to see the game. Raises UserError where the checkpoint has no such part, or saw it
+    otherwise.
+    """
+    checkpoint = find_checkpoint(name, game)
+    what = part.replace("_", " ")
+    has = checkpoint.agent == "i2a" and (part == "rollout_policy" or checkpoint.algorithm.get("model") == "learnt")
+    if not has and not (checkpoint.agent == "a2c" and part == "rollout_policy"):
+        raise UserError(f"'{name}' has no {what}: it was trained by {checkpoint.agent}.")
+    theirs = game_settings(checkpoint.game, checkpoint.settings)
+    if any(getattr(theirs, field) != getattr(settings, field) for field in settings.VIEW):
+        raise UserError(f"The {what} of '{name}' sees the game otherwise: give both the same size, crop and stack.")
+    if part == "environment_model":
+        taken = {field: checkpoint.algorithm[field] for field in ("model_kind", "model_width")}
+    else:
+        encoder = "encoder" if checkpoint.agent == "a2c" else "rollout_encoder"
+        taken = {"rollout_encoder": checkpoint.algorithm[encoder]}
+    return {part: name, **taken}
+
+
+def _i2a_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.envs.emulator import EmulatorModel
+    from agents.i2a.agent import I2AAgent
+    from agents.i2a.network import I2AParts
+
+    if settings is None:
+        raise UserError(f"i2a plays Atari games only, not {game}.")
+    emulator = EmulatorModel(game, settings)
+    parts = I2AParts(config, len(emulator.action_names), settings.stack, settings.frame_shape)
+    parts.load_state_dict(_unpacked(weights))
+    return I2AAgent(parts, config, emulator, settings, device)
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """How one algorithm is configured, trained and loaded.
@@ -181,9 +332,11 @@ class Algorithm:
 
 
 ALGORITHMS = {
+    "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _a2c_view),
     "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for),
     "dreamer": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, view=_dreamer_view),
     "dreamer-v1": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view),
+    "i2a": Algorithm(_i2a_config, _i2a_trainer, _i2a_agent, _i2a_config_for, _a2c_view),
     "planet": Algorithm(
         _dreamer_config, _planet_trainer, _planet_agent, view=_dreamer_view, reads=("dreamer", "dreamer-v1")
     ),

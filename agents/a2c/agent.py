@@ -1,0 +1,101 @@
+"""A trained A2C: draws its actions from its policy, looks ahead through the emulator."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+
+from agents.a2c.network import ActorCritic
+from agents.envs.emulator import EmulatorModel, EmulatorState
+from agents.errors import UserError
+from agents.imagination import unroll
+from agents.layers import channels_last, network_input
+from agents.records import Decision, Moment, Rollout
+from agents.saliency import from_blocks, on_screen
+
+
+def draw_actions(probabilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """One action (N,) int64 from each row of probabilities (N, A), by `chances` (N,) uniform from 0 to 1."""
+    cumulative = probabilities.astype(np.float64).cumsum(1)
+    return (cumulative > (chances * cumulative[:, -1])[:, None]).argmax(1).astype(np.int64)
+
+
+def chances_of(observations: np.ndarray) -> np.ndarray:
+    """A number from 0 to 1 that belongs to each of the observations (N, …): (N,) float64.
+
+    An agent that is asked twice about one moment so draws the same action twice, and one that looks ahead sees itself
+    do what it will do.
+    """
+    return np.array([zlib.crc32(observation.tobytes()) for observation in observations]) / 2**32
+
+
+class A2CAgent:
+    """Implements `ImaginativeAgent` and `SalientAgent`.
+
+    A2C has learnt no model: it imagines through the emulator, and says so.
+
+    emulator: what it looks ahead through; None where the game is no Atari game.
+    """
+
+    def __init__(
+        self,
+        network: ActorCritic,
+        action_names: tuple[str, ...],
+        emulator: EmulatorModel | None = None,
+        device: torch.device | None = None,
+    ):
+        self.device = device or torch.device("cpu")
+        self.network = channels_last(network).to(self.device).eval()
+        self.action_names = action_names
+        self.emulator = emulator
+
+    @torch.inference_mode()
+    def judge(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The policy (B, A) and the values (B,), float32, of observations (B, stack, *frame)."""
+        logits, values = self.network(network_input(observations, self.device))
+        return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
+
+    def act(self, moment: Moment) -> Decision:
+        observations = moment.observation[None]
+        probabilities, values = self.judge(observations)
+        action = draw_actions(probabilities, chances_of(observations))[0]
+        return Decision(int(action), float(values[0]), probabilities[0])
+
+    def begin(self, rows: int) -> None:
+        """An A2C remembers nothing: its observation is a stack of frames."""
+
+    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
+        """Nor does it afterwards."""
+
+    def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
+        return self.judge(observations)[0]
+
+    def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+
+    def world_model(self, seed: int | None = None) -> EmulatorModel:
+        """The emulator, which knows one future only."""
+        if self.emulator is None:
+            raise UserError("This agent has learnt no model, and its game has no emulator to look ahead through.")
+        return self.emulator
+
+    def policy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
+        """The agent's actions in states of the emulator, and its values of them."""
+        observations = state.observations
+        probabilities, values = self.judge(observations)
+        actions = draw_actions(probabilities, chances_of(observations))
+        fire = self.emulator.fire_action if self.emulator else None
+        if fire is not None:
+            actions = np.where(state.needs_fire, fire, actions)
+        return actions, np.where(state.over, 0, values).astype(np.float32)
+
+    def saliency(self, moment: Moment) -> np.ndarray:
+        """The gradient of the likeliest action's log-probability, the largest over the stack of frames."""
+        if self.emulator is None:
+            raise UserError("This agent sees numbers: its decision hangs on no part of a picture.")
+        blocks = network_input(moment.observation[None], self.device).requires_grad_()
+        logits, _ = self.network(blocks)
+        (gradient,) = torch.autograd.grad(logits.log_softmax(-1).max(), blocks)
+        return on_screen(from_blocks(gradient)[0].max(0), moment.screen, self.emulator.settings)

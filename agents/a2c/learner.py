@@ -1,0 +1,202 @@
+"""n-step advantage actor-critic over many games in step (Mnih et al. 2016, algorithm S3, made synchronous)."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from agents.a2c.agent import draw_actions
+from agents.a2c.config import A2CConfig
+from agents.a2c.rmsprop import RMSProp
+from agents.errors import TrainingDiverged
+from agents.interfaces import Games, GameSteps
+from agents.layers import autocast
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
+from agents.records import Update
+from agents.returns import lambda_returns
+
+RECENT_GAMES = 100
+"""Games by whose mean score it is known that a game is solved."""
+
+Seen = tuple[torch.Tensor, ...]
+"""What a network is given of N observations: its arguments, each (N, …)."""
+Auxiliary = Callable[[Seen, torch.Tensor], torch.Tensor]
+"""Another loss, from what was seen (B, …) and the policy's logits (B, A)."""
+
+
+@dataclass(frozen=True)
+class Experience:
+    """n steps of N games, from which one update learns.
+
+    seen: by step, what the network was given. actions (n, N) int64, as really taken. returns (n, N) float32.
+    chosen (n, N) float32: 1 where the policy chose the action, 0 where the game did. counts (n, N) float32: 0 where the
+    step was no transition, else 1.
+    """
+
+    seen: list[Seen]
+    actions: torch.Tensor
+    returns: torch.Tensor
+    chosen: torch.Tensor
+    counts: torch.Tensor
+
+
+class ActorCriticLearner:
+    """Plays with a network of policy and value, and trains it.
+
+    network:    gives logits (B, A) and values (B,) of what `perceive` made of observations (B, stack, *frame).
+    parameters: those to train, by their names; the others stay as they are.
+    auxiliary:  a loss that is added, or None.
+    """
+
+    def __init__(
+        self,
+        config: A2CConfig,
+        games: Games,
+        network: nn.Module,
+        parameters: dict[str, nn.Parameter],
+        perceive: Callable[[np.ndarray], Seen],
+        random: np.random.Generator,
+        precision: torch.dtype,
+        auxiliary: Auxiliary | None = None,
+    ):
+        self.config, self.games, self.network, self.perceive = config, games, network, perceive
+        self.random, self.precision, self.auxiliary = random, precision, auxiliary
+        self.parameters = list(parameters.values())
+        self.device = self.parameters[0].device
+        self.optimizer = RMSProp(parameters, config.learning_rate, config.rmsprop_decay, config.rmsprop_epsilon)
+        self.step, self.updates = 0, 0
+        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the last 100 games have reached `solved_at`."""
+        wanted = self.config.solved_at
+        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
+
+    def train(self, total_steps: int) -> Iterator[Update]:
+        """Go on until `total_steps` steps of the games, or until the game is solved.
+
+        Yields after every step of the games and after every update. The games begin anew.
+        """
+        seen = self.perceive(self.games.reset(seed=int(self.random.integers(2**31))))
+        scores = np.zeros(self.games.num_games)
+        while self.step < total_steps and not self.solved:
+            played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]] = []
+            for _ in range(self.config.n_step):
+                chosen, values = self._choose(seen)
+                steps = self.games.step(chosen)
+                played.append((seen, chosen, values, steps))
+                seen = self.perceive(steps.observations)
+                self.step += self.games.num_games
+                scores += steps.rewards
+                over = steps.terminated | steps.truncated
+                ended = tuple(scores[over].tolist())
+                self._recent.extend(ended)
+                scores[over] = 0
+                yield Update(self.step, self.updates, scores=ended)
+            metrics = self.learn(self._experience(played, seen))
+            yield Update(self.step, self.updates, metrics)
+
+    def _choose(self, seen: Seen) -> tuple[np.ndarray, torch.Tensor]:
+        """Actions (N,) int64 drawn from the policy, and values (N,)."""
+        logits, values = self._judge(seen)
+        probabilities = logits.softmax(-1).cpu().numpy()
+        return draw_actions(probabilities, self.random.random(len(probabilities))), values
+
+    def _judge(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (N, A) and values (N,), from which no gradient flows."""
+        with torch.no_grad(), autocast(self.device, self.precision):
+            logits, values = self.network(*seen)
+        return logits, values
+
+    def _experience(self, played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]], after: Seen) -> Experience:
+        """n steps with their returns: cut where a life ended, bootstrapped with the value of what came `after`."""
+        seen, chosen, values, steps = zip(*played, strict=True)
+        _, last = self._judge(after)
+        began = torch.from_numpy(np.stack([step.began for step in steps])).to(self.device)
+        ended = np.stack([step.terminated | step.life_lost for step in steps])
+        # As Nature's DQN clips them.
+        rewards = torch.from_numpy(np.sign([step.rewards for step in steps], dtype=np.float32)).to(self.device)
+        discounts = torch.from_numpy(np.where(ended, 0, self.config.discount).astype(np.float32)).to(self.device)
+        estimates = torch.stack([*values, last])  # (n + 1, N)
+        # A step that throws an ended game away earns nothing: what is known of its observation is its value.
+        rewards = torch.where(began, estimates[:-1], rewards)
+        discounts = torch.where(began, 0, discounts)
+        taken = np.stack([step.actions for step in steps])
+        return Experience(
+            seen=list(seen),
+            actions=torch.from_numpy(taken).to(self.device),
+            returns=lambda_returns(rewards, discounts, estimates, 1.0),
+            chosen=torch.from_numpy((taken == np.stack(chosen)).astype(np.float32)).to(self.device),
+            counts=(~began).float(),
+        )
+
+    def learn(self, experience: Experience) -> dict[str, float]:
+        """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
+        c = self.config
+        seen = tuple(torch.cat(parts) for parts in zip(*experience.seen, strict=True))  # (n·N, …)
+        actions, returns, chosen, counts = (
+            part.flatten() for part in (experience.actions, experience.returns, experience.chosen, experience.counts)
+        )
+        with autocast(self.device, self.precision):
+            logits, values = self.network(*seen)
+            auxiliary = self.auxiliary(seen, logits) if self.auxiliary else None
+        log_policy = logits.log_softmax(-1)  # (n·N, A)
+        advantages = returns - values.detach()
+        taken = log_policy.gather(-1, actions[:, None]).squeeze(-1)
+        policy = -(counts * chosen * advantages * taken).mean()
+        value = (counts * (returns - values).square()).mean()
+        entropy = -(counts * (log_policy.exp() * log_policy).sum(-1)).mean()
+        loss = policy + c.value_scale * value - c.entropy_scale * entropy
+        metrics = {"policy": policy, "critic": value, "entropy": entropy, "value": values.mean()}
+        if auxiliary is not None:
+            metrics["auxiliary"] = auxiliary
+            loss = loss + auxiliary
+        return self._descend(loss, {name: number.item() for name, number in metrics.items()})
+
+    def _descend(self, loss: torch.Tensor, metrics: dict[str, float]) -> dict[str, float]:
+        """One step of the optimizer along the gradient of `loss`; gives the metrics, with the gradient's norm."""
+        set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters))
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip).item()
+        metrics = metrics | {"gradient": norm}
+        if not all(math.isfinite(number) for number in metrics.values()):
+            raise TrainingDiverged(
+                f"At step {self.step:,} a loss or its gradient was not a finite number. The last checkpoint stands; "
+                "a new run with a smaller learning_rate may fare better."
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * max(0.0, 1 - self.step / self.config.steps)
+        self.optimizer.step()
+        self.updates += 1
+        return metrics
+
+    # -- saving ----------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """What the optimizer remembers, as `rmsprop.<parameter>/<slot>`."""
+        return optimizer_tensors(self.optimizer, "rmsprop.")
+
+    def counters(self) -> dict[str, Any]:
+        """Everything that is no tensor, as JSON."""
+        return {
+            "step": self.step,
+            "updates": self.updates,
+            "recent_scores": list(self._recent),
+            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+        }
+
+    def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
+        """Become the learner that was saved, but for its network."""
+        load_optimizer(self.optimizer, tensors, "rmsprop.")
+        self.step, self.updates = counters["step"], counters["updates"]
+        self._recent = deque(counters["recent_scores"], maxlen=RECENT_GAMES)
+        device, precision = counters["precision"]
+        if device == self.device.type:
+            self.precision = getattr(torch, precision)

@@ -1,0 +1,124 @@
+"""A trained I2A: decides by what it imagines, and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.a2c.agent import chances_of, draw_actions
+from agents.envs.atari import AtariSettings, Snapshot
+from agents.envs.emulator import EmulatorModel
+from agents.i2a.cells import to_cells
+from agents.i2a.config import I2AConfig
+from agents.i2a.models import LearntModel, PerfectModel
+from agents.i2a.network import I2AParts
+from agents.i2a.rollouts import Imagination, RolloutPolicy, Rollouts, copies
+from agents.imagination import unroll
+from agents.interfaces import MixableModel
+from agents.layers import channels_last, network_input
+from agents.records import Decision, Moment, Rollout
+
+
+class I2AAgent:
+    """Implements `Agent`, `ImaginativeAgent` and `DeliberatingAgent`.
+
+    From an action on, it imagines with its rollout policy: what `imagine` shows of every action is what it decides by.
+    Without a model (`config.model` none) it looks ahead through the emulator, as agents without a model do.
+    """
+
+    def __init__(
+        self,
+        parts: I2AParts,
+        config: I2AConfig,
+        emulator: EmulatorModel,
+        settings: AtariSettings,
+        device: torch.device | None = None,
+    ):
+        self.device = device or torch.device("cpu")
+        self.parts = channels_last(parts).to(self.device).eval()
+        self.config, self.emulator, self.settings = config, emulator, settings
+        self.action_names = emulator.action_names
+        perfect = PerfectModel(emulator, self.device)
+        learnt = parts.environment_model
+        self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
+        fire = emulator.fire_action if settings.fire else None
+        self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)
+        self._imagination = Imagination(self._model, self._rollout_policy, len(self.action_names), config.horizon)
+
+    # -- deciding --------------------------------------------------------------------------------------------
+
+    def _copies(self, observations: np.ndarray) -> Rollouts:
+        return copies(observations, len(self.action_names), self.config.horizon, self.device)
+
+    def _roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None) -> Rollouts:
+        if self.config.model == "none":
+            return self._copies(observations)
+        return self._imagination.roll_out(observations, snapshots)
+
+    @torch.no_grad()
+    def _judge(self, observations: np.ndarray, rollouts: Rollouts) -> tuple[np.ndarray, np.ndarray]:
+        """The policy (B, A) and the values (B,), float32, of observations (B, S, h, w) and what follows from them."""
+        present = to_cells(torch.from_numpy(observations[:, -1]).to(self.device))
+        blocks = network_input(observations, self.device)
+        logits, values = self.parts.agent(blocks, present, rollouts.frames, rollouts.rewards)
+        return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
+
+    def _decide(self, moment: Moment, rollouts: Rollouts) -> Decision:
+        observations = moment.observation[None]
+        probabilities, values = self._judge(observations, rollouts)
+        action = draw_actions(probabilities, chances_of(observations))[0]
+        return Decision(int(action), float(values[0]), probabilities[0])
+
+    def act(self, moment: Moment) -> Decision:
+        return self._decide(moment, self._roll_out(moment.observation[None], _snapshots_of(moment)))
+
+    def begin(self, rows: int) -> None:
+        """An I2A remembers nothing: its observation is a stack of frames."""
+
+    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
+        """Nor does it afterwards."""
+
+    def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
+        """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""
+        return self._judge(observations, self._roll_out(observations, None))[0]
+
+    # -- looking ahead ---------------------------------------------------------------------------------------
+
+    def world_model(self, seed: int | None = None) -> MixableModel:
+        """The model that `imagine` unrolls; it knows one future only, whatever the seed."""
+        return self._model if isinstance(self._model, LearntModel) else self.emulator
+
+    def policy(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The rollout policy's actions in states of that model, and the agent's own values of them."""
+        observations = self._model.observations(state)
+        if self.config.model == "none":
+            probabilities, values = self._judge(observations, self._copies(observations))
+            actions = draw_actions(probabilities, chances_of(observations))
+            fire = self._rollout_policy.fire_action
+            actions = actions if fire is None else np.where(self._model.waits(state), fire, actions)
+        else:
+            _, values = self._judge(observations, self._imagination.roll_out_from(state))
+            actions = self._rollout_policy(self._model, state)
+        return actions, np.where(self._model.over(state), 0, values).astype(np.float32)
+
+    def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
+        """As `Agent.imagine`: the agent chooses the first action where none is given, its rollout policy the others."""
+        if actions is None:
+            first = self.act(moment).action
+            waits = isinstance(self._model, PerfectModel) and moment.needs_fire
+            fire = self._rollout_policy.fire_action
+            actions = np.array([[fire if waits and fire is not None else first]])
+        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+
+    def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:
+        """The very futures by which it decides here, one for each action, and what it would decide without them."""
+        every = np.arange(len(self.action_names))[:, None]
+        rollout = self.imagine(moment, self.config.horizon, every)
+        return rollout, self._decide(moment, self._copies(moment.observation[None]))
+
+
+def _snapshots_of(moment: Moment) -> list[Snapshot] | None:
+    return [moment.snapshot] if isinstance(moment.snapshot, Snapshot) else None

@@ -1,0 +1,77 @@
+"""Every number of the algorithm, with the paper's (Weber et al. 2017, appendix) or the lesson's where ours differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from agents.a2c.config import ENCODERS, A2CConfig
+from agents.errors import UserError
+from agents.settings import check_range
+
+MODELS = ("learnt", "emulator", "none")
+KINDS = ("local", "convolutional", "convlstm")
+
+
+@dataclass(frozen=True)
+class I2AConfig(A2CConfig):
+    """Policy and critic are trained as an A2C is, with its settings; `encoder` is the model-free path's."""
+
+    model: str = "learnt"
+    """What imagines: learnt; emulator: the game itself, on copies; none: nothing, every imagined frame is the present
+    one and earns nothing (the paper's copy model: the same network, as the fair baseline)."""
+    horizon: int = 5
+    """Steps of a rollout. Paper: 5 for Sokoban; a lesson: 5."""
+    rollout_channels: int = 32
+    """Channels of the rollout encoder's convolutions. A lesson: 32 and 64."""
+    rollout_units: int = 128
+    """Units of its LSTM, of which one vector for each action comes. A lesson: 256; paper: 512."""
+    distillation_scale: float = 0.1
+    """Weight of the loss that draws the rollout policy to the agent's. The paper does not say."""
+    environment_model: str = ""
+    """A run whose environment model is taken, instead of training one."""
+    model_kind: str = "local"
+    """local: cells of 4×4 pixels and their neighbours; convolutional: encoder and decoder, as a lesson has it;
+    convlstm: the same with a memory."""
+    model_width: int = 32
+    """Channels of the environment model. A lesson: 64, and 128 further in."""
+    from_agent: str = ""
+    """An agent whose games, at many degrees of chance, the environment model learns from; without, random games."""
+    collect: int = 100_000
+    """Steps of them; they count neither as steps nor as score of this agent. A lesson: 50,000, all random."""
+    model_updates: int = 12_000
+    """Updates of the environment model."""
+    model_learning_rate: float = 2e-3
+    """Adam's, for the environment model; it falls linearly to 0. A lesson: 1e-3."""
+    model_rows: int = 64
+    """Predicted steps in one update of it."""
+    rollout_policy: str = ""
+    """A run whose policy is taken to go on with in rollouts, instead of training one."""
+    rollout_encoder: str = "small"
+    """The rollout policy's, as A2C's `encoder`."""
+    policy_steps: int = 100_000
+    """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, most in (("horizon", 50), ("rollout_channels", 1_024), ("rollout_units", 4_096)):
+            check_range(name, getattr(self, name), 1, most)
+        for name, most in (("model_width", 1_024), ("model_rows", 65_536), ("collect", 100_000_000)):
+            check_range(name, getattr(self, name), 1, most)
+        for name in ("distillation_scale", "model_updates", "model_learning_rate", "policy_steps"):
+            check_range(name, getattr(self, name), 0)
+        for name, choices in (("model", MODELS), ("model_kind", KINDS), ("rollout_encoder", ENCODERS)):
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name} must be {', '.join(choices)}, not '{getattr(self, name)}'.")
+
+    def for_rollouts(self) -> A2CConfig:
+        """The config with which the rollout policy is trained."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(A2CConfig)}
+        return A2CConfig(
+            **own | {"steps": max(1, self.policy_steps), "encoder": self.rollout_encoder, "solved_at": 0.0}
+        )
+
+
+def config_for(game: str) -> I2AConfig:
+    """The config that suits a game: in Breakout, an agent that ships shows it what good play looks like."""
+    return I2AConfig(from_agent="breakout-dqn") if game == "breakout" else I2AConfig()

@@ -1,0 +1,232 @@
+"""The environment model: what the next frame, reward and end will be (Weber et al. 2017, section 3.1, figure 2).
+
+A frame is drawn as a choice, pixel by pixel: either it stays as it was, or it takes a new grey, one that the game has.
+What stands still so never fades and what moves stays sharp, however often the model sees its own frames again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from agents.i2a.cells import CELL, PIXELS, push, to_cells
+from agents.i2a.trunks import WHOLE, Memory, Places, build_trunk
+
+CHANGE = 8
+"""Grey, from 0 to 255, by which a pixel must differ to have changed."""
+CHANGED_WEIGHT = 4.0
+"""Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: it takes its new
+grey where that is likelier than one in five, so that a ball whose place is not sure is drawn too large, not too faint.
+"""
+UNCHANGED_VALUE = 0.1
+"""Weight of the new grey of a pixel that should have stayed: it says what the pixel is if it changes."""
+VALUE_WEIGHT = 10.0
+"""Weight of a squared error of a new grey."""
+SMALLEST_SPREAD = 0.05
+"""Deviation of a pixel, from 0 to 1, below which it is taken for this much."""
+RIM = 2
+"""Cells at the edge of a part of a frame that are not learnt from."""
+FEW = 32
+"""Pixels by which losses of whole frames are divided: those of a ball and a paddle's edges, about which all turns."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the model expects of one step of B rows.
+
+    change  (B, h', w', 16) logits that a pixel changes. value (B, h', w', 16) its new grey if so, from 0 to 1.
+    rewards (B,) expected. alive, playing (B,) logits that no life is lost, that the game goes on.
+    memory: of the trunk, after this step.
+    """
+
+    change: torch.Tensor
+    value: torch.Tensor
+    rewards: torch.Tensor
+    alive: torch.Tensor
+    playing: torch.Tensor
+    memory: Memory
+
+
+class EnvironmentModel(nn.Module):
+    """o_{t+1}, r_{t+1} and the end from o_{t-S+1..t} and a_t: deterministic. Frames are cells (`agents.i2a.cells`).
+
+    kind: which trunk reads the frames, of `agents.i2a.trunks.TRUNKS`. width: its channels.
+    """
+
+    greys: torch.Tensor
+    usual: torch.Tensor
+    spread: torch.Tensor
+    colours: torch.Tensor
+
+    def __init__(self, kind: str, width: int, num_actions: int, stack: int, frame_shape: tuple[int, ...]):
+        super().__init__()
+        self.num_actions, self.stack = num_actions, stack
+        cells = (frame_shape[0] // CELL, frame_shape[1] // CELL)
+        self.trunk = build_trunk(kind, width, num_actions, stack, cells)
+        self.pooled = nn.Conv2d(self.trunk.features, 64, 1)
+        self.heads = nn.Linear(2 * 64, 3)
+        # Row g: the grey, of those that the game has, that is nearest to g.
+        self.register_buffer("greys", torch.arange(256, dtype=torch.uint8))
+        # Of each pixel, from 0 to 1: a ball is a rare thing where it is, and must not be a faint one.
+        self.register_buffer("usual", torch.zeros(*cells, 1, PIXELS))
+        self.register_buffer("spread", torch.ones(*cells, 1, PIXELS))
+        # [line, grey] is the colour that a pixel of this grey has there: for a person, the model sees none.
+        greys = torch.arange(256, dtype=torch.uint8)
+        self.register_buffer("colours", greys[None, :, None].repeat(frame_shape[0], 1, 3))
+
+    def calibrate(self, frames: torch.Tensor, rarest: float = 1e-6) -> None:
+        """Learn from real frames (N, h, w) uint8 what is usual, and which greys the game has: those that make up more
+        than `rarest` of the frames.
+        """
+        cells = to_cells(frames).float()[..., None, :] / 255
+        self.usual.copy_(cells.mean(0))
+        self.spread.copy_(cells.std(0).clamp(min=SMALLEST_SPREAD))
+        share = torch.bincount(frames.flatten().int(), minlength=256) / frames.numel()
+        own = torch.nonzero(share > rarest).flatten()  # (G,)
+        nearest = (own[None] - torch.arange(256, device=own.device)[:, None]).abs().argmin(1)
+        self.greys.copy_(own[nearest].to(torch.uint8))
+
+    def _normalised(self, stacks: torch.Tensor, places: Places = WHOLE) -> torch.Tensor:
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
+        usual, spread = (self.usual[places], self.spread[places]) if places else (self.usual, self.spread)
+        # Written out for each frame of the stack: broadcast along inner axes, this would take ten times as long.
+        shape = stacks.shape if places else stacks.shape[1:]
+        scale = (1 / (255 * spread)).expand(shape).to(dtype).contiguous()
+        shift = (usual / spread).expand(shape).to(dtype).contiguous()
+        return stacks.to(dtype).mul_(scale).sub_(shift)
+
+    def begin(self, stacks: torch.Tensor) -> Memory:
+        """The trunk's memory of real stacks (B, h', w', S, 16) uint8, their newest frames apart."""
+        return self.trunk.begin(self._normalised(stacks))
+
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+    ) -> Expectation:
+        """stacks (B, h', w', S, 16) uint8; actions (B,) int64. places: of a local model, which part they are of."""
+        features, drawn, memory = self.trunk(self._normalised(stacks, places), actions, memory, places)
+        pooled = torch.relu(self.pooled(features)).flatten(2)  # (B, 64, places)
+        # Most places see nothing: their mean alone would drown the one in which a brick breaks.
+        summary = torch.cat([pooled.mean(-1), pooled.amax(-1)], 1)
+        with torch.autocast(summary.device.type, enabled=False):
+            rewards, alive, playing = self.heads(summary.float()).unbind(1)
+        change, value = drawn.unbind(-2)
+        return Expectation(change, value, rewards, alive, playing, memory)
+
+    def step(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+    ) -> tuple[torch.Tensor, Expectation]:
+        """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it."""
+        expected = self(stacks, actions, memory, places)
+        greys = self.greys[(expected.value.detach() * 255).round().clamp(0, 255).int()]
+        frames = torch.where(expected.change > 0, greys, stacks[..., -1, :])
+        return push(stacks, frames), expected
+
+    def loss(
+        self,
+        frames: torch.Tensor,
+        actions: torch.Tensor,
+        rewards: torch.Tensor,
+        first: torch.Tensor,
+        alive: torch.Tensor,
+        playing: torch.Tensor,
+        places: Places = WHOLE,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it.
+
+            rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
+
+        frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the others (T, B), as `Sequences` has them. A row
+        that begins a game is no step, nor is what follows it. Gives the mean loss of a step, and its parts.
+
+        Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
+        frame cannot be made to say something else than what is to be seen.
+
+        places: the part of each frame from which a local model is to learn what is drawn, and nothing else; at its rim
+        it is shown what really was.
+        """
+        real = to_cells(frames)  # (T, B, h', w', 16)
+        if places:
+            real = real[:, torch.arange(frames.shape[1], device=frames.device)[:, None, None], *places]
+        inner = self._well_seen(places)[..., None] if places else torch.ones((), device=frames.device)
+        stacks = shown(real[: self.stack], first[: self.stack])
+        memory = self.begin(stacks) if not places else ()
+        known = torch.ones_like(rewards[0])
+        sums: dict[str, list[torch.Tensor]] = {}
+        counts = []
+        for t in range(self.stack, len(frames)):
+            known = known * ~first[t]
+            last = stacks[..., -1, :]
+            stacks, expected = self.step(stacks, actions[t], memory, places)
+            memory = expected.memory
+            losses = _drawing_losses(expected, last, real[t], inner)
+            if places:
+                stacks[..., -1, :] = torch.where(inner > 0, stacks[..., -1, :], real[t])
+            else:
+                losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
+            for name, loss in losses.items():
+                sums.setdefault(name, []).append((known * loss).sum())
+            counts.append(known.sum())
+        steps = torch.stack(counts).sum().clamp(min=1)
+        means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
+        return torch.stack(list(means.values())).sum(), {name: mean.detach() for name, mean in means.items()}
+
+    def _well_seen(self, places: Places) -> torch.Tensor:
+        """(B, n, n): 0 at the rim of a part, beyond which nothing is seen, unless the frame ends there; else 1."""
+        seen = torch.ones(1, device=places[0].device)
+        for axis, place in enumerate(places):
+            end = self.usual.shape[axis]
+            low, high = place.amin((1, 2), keepdim=True), place.amax((1, 2), keepdim=True)
+            seen = seen * ((place - low >= RIM) | (low == 0)) * ((high - place >= RIM) | (high == end - 1))
+        return seen
+
+
+def moving_parts(frames: torch.Tensor, size: int, chances: torch.Tensor) -> Places:
+    """Parts of `size`×`size` cells around something that moves in the middle of frames (T, B, h, w) uint8.
+
+    chances (B, h/4, w/4): uniform from 0 to 1; the changed cell with the highest is the middle, if there is room.
+    """
+    half = len(frames) // 2
+    changed = (to_cells(frames[half]) != to_cells(frames[half - 1])).any(-1)  # (B, h', w')
+    height, width = changed.shape[1:]
+    middle = (chances * (0.01 + changed)).flatten(1).argmax(1)  # anywhere, where nothing does
+    span = torch.arange(size, device=frames.device)
+    line = (middle // width - size // 2).clamp(0, height - size)[:, None] + span
+    column = (middle % width - size // 2).clamp(0, width - size)[:, None] + span
+    return line[:, :, None], column[:, None, :]
+
+
+def _drawing_losses(
+    expected: Expectation, last: torch.Tensor, target: torch.Tensor, counts: torch.Tensor | float = 1.0
+) -> dict[str, torch.Tensor]:
+    """Of each frame drawn (B,): last and target (B, h', w', 16) uint8. counts: what each of their pixels counts for."""
+    goal = target.float()
+    changed = (goal - last.float()).abs() > CHANGE
+    share = changed.float()
+    logits = expected.change.float()
+    # −log σ(±x), the changed pixels weighted.
+    choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share) * counts
+    drawn = torch.maximum(share, UNCHANGED_VALUE * (logits.detach() > 0)) * counts
+    value = (expected.value.float() - goal / 255).square() * drawn
+    return {"change": choice.sum((1, 2, 3)) / FEW, "value": value.sum((1, 2, 3)) * (VALUE_WEIGHT / FEW)}
+
+
+def _outcome_losses(
+    expected: Expectation, rewards: torch.Tensor, alive: torch.Tensor, playing: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Of what comes of a step, all (B,)."""
+    ends = F.binary_cross_entropy_with_logits
+    return {
+        "reward": F.smooth_l1_loss(expected.rewards, rewards, reduction="none"),
+        "alive": ends(expected.alive, alive, reduction="none"),
+        "playing": ends(expected.playing, playing, reduction="none"),
+    }
+
+
+def shown(frames: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """Frames (S, B, h', w', 16) as a stack (B, h', w', S, 16): black before a row in which a game begins (S, B)."""
+    later = first.flip(0).cumsum(0).flip(0) - first.int()  # beginnings after each row
+    black = (later > 0)[..., None, None, None]
+    return torch.where(black, 0, frames).permute(1, 2, 3, 0, 4).contiguous()

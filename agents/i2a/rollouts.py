@@ -1,0 +1,92 @@
+"""Imagined futures of every action, all as one batch (Weber et al. 2017, section 3.2, figure 1b).
+
+x0 ──a──▶ y1 ──π̂(y1)──▶ y2 ──π̂(y2)──▶ y3      one such row for every action a
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from agents.a2c.network import ActorCritic
+from agents.envs.atari import Snapshot
+from agents.i2a.cells import to_cells
+from agents.i2a.models import Imaginable
+from agents.layers import autocast
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Futures of N games: for each of A first actions H steps.
+
+    frames  (N, A, H, h/4, w/4, 16) uint8 as cells, frame k after k + 1 steps.
+    rewards (N, A, H) float32. actions (N, A, H) int64.
+    """
+
+    frames: torch.Tensor
+    rewards: torch.Tensor
+    actions: np.ndarray
+
+
+class RolloutPolicy:
+    """π̂: the most likely action of a policy network, and FIRE where a game waits for it.
+
+    The paper draws its actions. The most likely ones make a future that is the same each time: what a person is shown
+    is what the agent saw.
+    """
+
+    def __init__(self, network: ActorCritic, fire_action: int | None, precision: torch.dtype = torch.float32):
+        self.network, self.fire_action, self.precision = network, fire_action, precision
+
+    @torch.no_grad()
+    def __call__(self, model: Imaginable, state: Any) -> np.ndarray:
+        """Actions (B,) int64 in these states of the model."""
+        seen = model.seen(state, self.precision)
+        with autocast(seen.device, self.precision):
+            logits, _ = self.network(seen)
+        actions = logits.argmax(-1).cpu().numpy()
+        return actions if self.fire_action is None else np.where(model.waits(state), self.fire_action, actions)
+
+
+class Imagination:
+    """Rolls out every action from many games at a time."""
+
+    def __init__(self, model: Imaginable, policy: RolloutPolicy, num_actions: int, horizon: int):
+        self.model, self.policy, self.num_actions, self.horizon = model, policy, num_actions, horizon
+
+    def roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None = None) -> Rollouts:
+        """Of N games, seen as observations (N, S, h, w) uint8; the emulator needs their snapshots as well."""
+        return self.roll_out_from(self.model.begin(observations, snapshots))
+
+    def roll_out_from(self, state: Any) -> Rollouts:
+        """From the N rows of a state."""
+        state = self.model.repeat(state, self.num_actions)
+        rows = self.model.newest(state).shape[0]
+        actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]
+        frames, rewards = [], []
+        for k in range(self.horizon):
+            if k:
+                actions.append(self.policy(self.model, state))
+            state = self.model.step(state, actions[-1])
+            frames.append(self.model.newest(state))
+            rewards.append(self.model.rewards(state))
+        by_game = {"n": rows // self.num_actions, "a": self.num_actions}
+        return Rollouts(
+            frames=rearrange(torch.stack(frames, 1), "(n a) k ... -> n a k ...", **by_game),
+            rewards=rearrange(torch.stack(rewards, 1), "(n a) k -> n a k", **by_game),
+            actions=rearrange(np.stack(actions, 1), "(n a) k -> n a k", **by_game),
+        )
+
+
+def copies(observations: np.ndarray, num_actions: int, horizon: int, device: torch.device) -> Rollouts:
+    """What one who has no model imagines: the present, again and again (the paper's copy model)."""
+    shape = (len(observations), num_actions, horizon)
+    newest = to_cells(torch.from_numpy(observations[:, -1]).to(device))  # (N, h/4, w/4, 16)
+    frames = newest[:, None, None].expand(*shape, *newest.shape[1:])
+    actions = np.broadcast_to(np.arange(num_actions)[:, None], shape)
+    return Rollouts(frames, torch.zeros(shape, device=device), actions)

@@ -1,0 +1,148 @@
+"""How an environment model reads frames and an action: three trunks behind one call.
+
+`trunk(stacks, actions, memory)` takes stacks of cells (B, h', w', S, 16) in units of their pixels' own deviation and
+actions (B,); it gives features (B, C, …), what is drawn (B, h', w', 2, 16): for every pixel a logit and a grey, and
+the memory after this step. `trunk.begin(stacks)` gives the memory before the first step.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import nn
+
+from agents.i2a.cells import CELL, PIXELS, stack_from_cells
+
+Memory = tuple[torch.Tensor, ...]
+"""What a recurrent trunk hands on, each (B, …); empty for the others."""
+
+
+Places = tuple[torch.Tensor, ...]
+"""Of which cells of the whole frame a part consists: lines (B, n, 1) and columns (B, 1, n)."""
+WHOLE: Places = ()
+
+
+class LocalTrunk(nn.Module):
+    """Cells of 4×4 pixels that talk to their neighbours: as far as things move in one step of most games, and cheap.
+
+    About 12 million multiply-adds for a frame of 80×80 at a width of 32.
+    """
+
+    def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int], layers: int = 2):
+        super().__init__()
+        self.features = width
+        self.read = nn.Conv2d(stack * PIXELS, width, 3, padding=1)
+        # The action as a learnt picture: what it means can depend on the place.
+        self.action = nn.Parameter(torch.randn(num_actions, *cells, width) * 0.1)
+        self.talk = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(layers))
+        self.draw = nn.Conv2d(width, 2 * PIXELS, 1)
+        for layer in (self.read, *self.talk):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.draw.bias[:PIXELS], -2.0)  # most pixels stay as they are
+
+    def begin(self, stacks: torch.Tensor) -> Memory:
+        return ()
+
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
+        # Channels last in memory, as they lie already.
+        x = self.read(stacks.flatten(-2).permute(0, 3, 1, 2))
+        action = self.action[actions[:, None, None], *places] if places else self.action[actions]
+        x = torch.relu(x + action.to(x.dtype).permute(0, 3, 1, 2))
+        for layer in self.talk:
+            x = torch.relu(x + layer(x))
+        return x, rearrange(self.draw(x), "b (c p) h w -> b h w c p", c=2), memory
+
+
+class ConvolutionalTrunk(nn.Module):
+    """Encoder and decoder of whole pictures, the action as one more of them (a lesson's model: 64 and 128 channels)."""
+
+    def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int]):
+        super().__init__()
+        self.features = 2 * width
+        self.action = nn.Parameter(torch.randn(num_actions, 1, cells[0] * CELL, cells[1] * CELL) * 0.1)
+        self.encoder = picture_encoder(stack + 1, width)
+        self.last = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.decoder = picture_decoder(width)
+
+    def begin(self, stacks: torch.Tensor) -> Memory:
+        return ()
+
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
+        pictures = stack_from_cells(stacks)
+        x = self.encoder(torch.cat([pictures, self.action.to(pictures.dtype)[actions]], 1))
+        x = torch.relu(self.last(x))
+        return x, as_cells(self.decoder(x)), memory
+
+
+class ConvLSTMTrunk(nn.Module):
+    """The same with a memory between encoder and decoder (Shi et al. 2015, eq. 3, without peepholes).
+
+    It reads one frame at a time: at first the older ones of the stack, then in each step the newest, with the action.
+    """
+
+    def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int]):
+        super().__init__()
+        self.features = 2 * width
+        # The last of them stands for an action that nobody knows: those before the stack's older frames.
+        self.action = nn.Parameter(torch.randn(num_actions + 1, 1, cells[0] * CELL, cells[1] * CELL) * 0.1)
+        self.encoder = picture_encoder(2, width)
+        self.gates = nn.Conv2d(4 * width, 8 * width, 3, padding=1)
+        self.decoder = picture_decoder(width)
+        nn.init.ones_(self.gates.bias[2 * width : 4 * width])  # at first, it forgets slowly
+
+    def begin(self, stacks: torch.Tensor) -> Memory:
+        pictures = stack_from_cells(stacks)
+        unknown = torch.full((len(pictures),), len(self.action) - 1, device=stacks.device)
+        shape = (len(pictures), self.features, pictures.shape[2] // 4, pictures.shape[3] // 4)
+        memory: Memory = (pictures.new_zeros(shape), pictures.new_zeros(shape))
+        for k in range(pictures.shape[1] - 1):
+            memory = self._read(pictures[:, k : k + 1], unknown, memory)
+        return memory
+
+    def _read(self, picture: torch.Tensor, actions: torch.Tensor, memory: Memory) -> Memory:
+        hidden, cell = memory
+        x = self.encoder(torch.cat([picture, self.action.to(picture.dtype)[actions]], 1))
+        gates = self.gates(torch.cat([x, hidden.to(x.dtype)], 1))
+        enter, keep, leave, candidate = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
+        return torch.sigmoid(leave) * torch.tanh(cell), cell
+
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
+        memory = self._read(stack_from_cells(stacks[..., -1:, :]), actions, memory)
+        return memory[0], as_cells(self.decoder(memory[0])), memory
+
+
+def picture_encoder(channels: int, width: int) -> nn.Sequential:
+    """Pictures (B, channels, h, w) as (B, 2·width, h/4, w/4)."""
+    first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+    second = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+
+
+def picture_decoder(width: int) -> nn.Sequential:
+    """(B, 2·width, h/4, w/4) as two planes (B, 2, h, w): logits and greys."""
+    second = nn.ConvTranspose2d(width, 2, 4, stride=2, padding=1)
+    nn.init.constant_(second.bias[:1], -2.0)  # most pixels stay as they are
+    return nn.Sequential(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.ReLU(), second)
+
+
+def as_cells(planes: torch.Tensor) -> torch.Tensor:
+    """Planes (B, 2, h, w) as cells (B, h/4, w/4, 2, 16)."""
+    return rearrange(planes, "b c (h i) (w j) -> b h w c (i j)", i=CELL, j=CELL)
+
+
+TRUNKS = {"local": LocalTrunk, "convolutional": ConvolutionalTrunk, "convlstm": ConvLSTMTrunk}
+
+
+def build_trunk(
+    kind: str, width: int, num_actions: int, stack: int, cells: tuple[int, int]
+) -> LocalTrunk | ConvolutionalTrunk | ConvLSTMTrunk:
+    """The trunk that a config names."""
+    return TRUNKS[kind](width, num_actions, stack, cells)

@@ -1,0 +1,116 @@
+"""What A2C learns from: returns worked by hand, and which steps count for what."""
+
+import numpy as np
+import pytest
+import torch
+from tape import Counting, Tape
+
+from agents.a2c.agent import chances_of, draw_actions
+from agents.a2c.config import A2CConfig
+from agents.a2c.learner import ActorCriticLearner, Experience
+from agents.a2c.rmsprop import RMSProp
+
+
+def learner(games: Tape, **wanted) -> ActorCriticLearner:
+    config = A2CConfig(num_games=1, discount=0.5, **wanted)
+    network = Counting()
+    return ActorCriticLearner(
+        *(config, games, network, dict(network.named_parameters())),
+        perceive=lambda observations: (torch.from_numpy(observations),),
+        random=np.random.default_rng(0),
+        precision=torch.float32,
+    )
+
+
+def experience_of(learner: ActorCriticLearner) -> Experience:
+    """What the first update learns from."""
+    found: list[Experience] = []
+    learn = learner.learn
+    learner.learn = lambda experience: found.append(experience) or learn(experience)  # type: ignore[method-assign]
+    for _ in learner.train(learner.config.n_step):
+        pass
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("events", "returns"),
+    [
+        # V(x_t) = t / 10, γ = ½. The last value, V(x_3) = 0.3, is the bootstrap.
+        ([(1, ""), (0, ""), (4, "")], [1 + 0.25 * 1 + 0.125 * 0.3, 0.5 * (1 + 0.15), 1 + 0.15]),
+        # Nothing is known of what comes after a lost life or the end of a game.
+        ([(1, ""), (-3, "life"), (0, "")], [1 - 0.5, -1.0, 0.15]),
+        ([(0, ""), (1, "over"), (0, "began")], [0.5, 1.0, 0.2]),
+        # A game that was cut off might have gone on: its last observation's value, V(x_2), stands for the rest.
+        ([(0, ""), (1, "cut"), (0, "began")], [0.5 * (1 + 0.1), 1 + 0.1, 0.2]),
+    ],
+)
+def test_returns_by_hand(events: list, returns: list[float]) -> None:
+    experience = experience_of(learner(Tape(events), n_step=3))
+    assert experience.returns[:, 0].tolist() == pytest.approx(returns)
+    began = [event == "began" for _, event in events]
+    assert experience.counts[:, 0].tolist() == [not step for step in began]
+
+
+def test_a_step_that_begins_a_game_teaches_nothing() -> None:
+    taught = learner(Tape([(1, "began")] * 3), n_step=3, entropy_scale=1.0)
+    before = [parameter.clone() for parameter in taught.parameters]
+    for _ in taught.train(3):
+        pass
+    assert taught.updates == 1
+    for parameter, old in zip(taught.parameters, before, strict=True):
+        assert torch.equal(parameter, old)
+
+
+def test_an_action_that_the_game_took_does_not_train_the_policy_but_the_critic() -> None:
+    taught = learner(Tape([(1, "")] * 2, forced=(0, 1)), n_step=2, entropy_scale=0.0)
+    taught._choose = lambda seen: (np.array([0]), torch.zeros(1))  # type: ignore[method-assign]
+    for _ in taught.train(2):
+        pass
+    assert taught.network.logits.tolist() == [0.0, 0.0]
+    assert taught.network.scale.item() > 0.1
+
+
+def test_the_loss_by_hand() -> None:
+    taught = learner(Tape([(0, "")]), value_scale=0.5, entropy_scale=0.0, gradient_clip=1e9)
+    ones = torch.ones(1, 2)
+    # x = 1 and 2 with V = 0.1 and 0.2, returns 1.1 and 0.2: advantages 1 and 0; π = ½ each.
+    seen = [(torch.tensor([[[1.0]], [[2.0]]]),)]
+    taught.learn(Experience(seen, torch.tensor([[1, 0]]), torch.tensor([[1.1, 0.2]]), ones, ones))
+    # −½ Σ A ∇log π(a): half of (½, −½), for log-probabilities of two logits.
+    assert taught.network.logits.grad.tolist() == pytest.approx([0.25, -0.25])
+    # ½ · ½ Σ 2 (V − G) x: half of (−1 · 1 + 0 · 2).
+    assert taught.network.scale.grad.item() == pytest.approx(-0.5)
+
+
+def test_another_loss_is_added() -> None:
+    taught = learner(Tape([(0, "")]), n_step=1)
+    taught.auxiliary = lambda seen, logits: 7.0 * logits.sum()
+    metrics = [update.metrics for update in taught.train(1) if update.metrics]
+    assert metrics[0]["auxiliary"] == 0.0
+    assert taught.network.logits.grad.tolist() != [0.0, 0.0]
+
+
+def test_the_learning_rate_falls_to_nothing() -> None:
+    taught = learner(Tape([(1, "")]), n_step=1, steps=4, learning_rate=0.8)
+    rates = [taught.optimizer.param_groups[0]["lr"] for update in taught.train(4) if update.metrics]
+    assert rates == pytest.approx([0.6, 0.4, 0.2, 0.0])
+
+
+def test_rmsprop_by_hand() -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = RMSProp({"weight": weight}, lr=0.1, decay=0.75, epsilon=0.25)
+    weight.grad = torch.tensor([2.0])
+    optimizer.step()  # g = ¾ · 1 + ¼ · 4 = 1.75; θ = 1 − 0.1 · 2 / √(1.75 + 0.25)
+    assert weight.item() == pytest.approx(1 - 0.2 / 2**0.5)
+
+
+def test_drawing_by_hand() -> None:
+    probabilities = np.array([[0.2, 0.0, 0.8]] * 3, np.float32)
+    assert draw_actions(probabilities, np.array([0.1, 0.2, 0.99])).tolist() == [0, 2, 2]
+
+
+def test_every_moment_has_a_chance_of_its_own() -> None:
+    observations = np.random.default_rng(0).integers(0, 256, (2_000, 1, 4, 4), np.uint8)
+    chances = chances_of(observations)
+    np.testing.assert_array_equal(chances, chances_of(observations.copy()))
+    assert np.histogram(chances, 4, (0, 1))[0] == pytest.approx([500] * 4, abs=100)

@@ -1,0 +1,92 @@
+"""The agent: what it shows is what it decided by."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from agents.catalogue import ALGORITHMS
+from agents.envs.atari import AtariGame
+from agents.envs.emulator import EmulatorModel
+from agents.errors import UserError
+from agents.i2a.agent import I2AAgent
+from agents.i2a.cells import from_cells
+from agents.i2a.colours import ColourCount
+from agents.i2a.config import I2AConfig
+from agents.i2a.network import I2AParts
+from agents.interfaces import DeliberatingAgent, ImaginativeAgent
+from agents.records import Moment
+
+SETTINGS = ALGORITHMS["i2a"].settings_for("breakout")
+
+
+def built(**changes) -> I2AAgent:
+    torch.manual_seed(0)
+    config = dataclasses.replace(I2AConfig(model_width=8, rollout_units=16, horizon=3), **changes)
+    parts = I2AParts(config, 4, 4, SETTINGS.frame_shape)
+    for heads in (parts.agent.heads, parts.rollout_policy.heads):
+        torch.nn.init.normal_(heads.policy.weight, std=0.3)  # nearly zero at first: it would have no opinion
+    return I2AAgent(parts, config, EmulatorModel("breakout", SETTINGS), SETTINGS)
+
+
+def moment() -> Moment:
+    game = AtariGame("breakout", SETTINGS, seed=2)
+    for action in (2, 2, 3, 0, 3, 3):
+        game.step(action)
+    return game.moment()
+
+
+@pytest.mark.parametrize("model", ["learnt", "emulator"])
+def test_what_it_shows_is_what_it_decided_by(model: str) -> None:
+    agent, now = built(model=model), moment()
+    decided_by = []
+    judge = agent._judge
+    agent._judge = lambda observations, rollouts: decided_by.append(rollouts) or judge(observations, rollouts)  # type: ignore[method-assign]
+    agent.act(now)
+    shown = agent.imagine(now, 3, np.arange(4)[:, None])
+    np.testing.assert_array_equal(shown.actions, decided_by[0].actions[0])
+    np.testing.assert_allclose(shown.rewards, decided_by[0].rewards[0].detach().numpy(), atol=1e-6)
+    states, state = [], agent._model.repeat(agent._model.begin(now.observation[None], [now.snapshot]), 4)
+    for k in range(3):
+        state = agent._model.step(state, shown.actions[:, k])
+        states.append(from_cells(agent._model.newest(state)))
+    assert torch.equal(torch.stack(states, 1), from_cells(decided_by[0].frames[0]))
+    # The first value is the critic's of this very moment, by these very rollouts.
+    assert shown.values[0, 0] == pytest.approx(agent.act(now).value, abs=1e-5)
+
+
+def test_it_deliberates_over_every_action() -> None:
+    agent, now = built(), moment()
+    assert isinstance(agent, DeliberatingAgent)
+    assert isinstance(agent, ImaginativeAgent)
+    rollout, without = agent.deliberate(now)
+    assert rollout.actions[:, 0].tolist() == [0, 1, 2, 3]
+    assert rollout.horizon == 3
+    assert without.probabilities.tolist() != agent.act(now).probabilities.tolist()
+
+
+def test_without_a_model_it_looks_ahead_through_the_emulator() -> None:
+    agent, now = built(model="none"), moment()
+    assert agent.imagine(now, 2).model == "emulator"
+    assert agent.imagine(now, 2).actions[0, 0] == agent.act(now).action
+
+
+def test_many_games_cannot_be_asked_of_one_who_needs_the_emulator() -> None:
+    agent = built(model="emulator")
+    with pytest.raises(UserError, match="emulator"):
+        agent.act_batch(moment().observation[None], None)
+
+
+def test_colours_are_counted_line_by_line() -> None:
+    count = ColourCount(SETTINGS)
+    frames, screens = np.zeros((2, 80, 80), np.uint8), np.zeros((2, 210, 160, 3), np.uint8)
+    frames[:, 3], screens[:, 33 + 6 : 33 + 8] = 90, (200, 100, 0)
+    frames[1, 3, 0], screens[1, 33 + 6 : 33 + 8, :2] = 50, (10, 20, 30)
+    count.add(frames, screens)
+    table = count.table()
+    assert table.shape == (80, 256, 3)
+    assert table[3, 90].tolist() == [200, 100, 0]
+    assert table[3, 50].tolist() == [10, 20, 30]
+    assert table[3, 71].tolist() == [200, 100, 0]  # nearer to 90
+    assert table[4, 90].tolist() == [0, 0, 0]  # never seen on that line: the colour of the only grey that was

@@ -1,0 +1,101 @@
+"""The environment model: every kind learns a small game; what stands still stays; what is masked teaches nothing."""
+
+import numpy as np
+import pytest
+import torch
+from dots import GREY, SIZE, play, trained
+
+from agents.i2a.cells import from_cells, stack_to_cells, to_cells
+from agents.i2a.environment_model import EnvironmentModel, shown
+
+KINDS = ("local", "convolutional", "convlstm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "updates"), [("local", 32, 250), ("convolutional", 16, 300), ("convlstm", 16, 300)]
+)
+def test_every_kind_foretells_a_small_game(kind: str, width: int, updates: int) -> None:
+    model = trained(kind, width, updates)
+    frames, actions, rewards, *_ = play(np.random.default_rng(9), 2 + 5, 64)
+    with torch.no_grad():
+        stacks = shown(to_cells(frames[:2]), torch.zeros(2, 64, dtype=torch.bool))
+        memory, right, earned = model.begin(stacks), [], []
+        for t in range(2, 7):
+            stacks, expected = model.step(stacks, actions[t], memory)
+            memory = expected.memory
+            right.append((from_cells(stacks[..., -1, :]) == frames[t]).all((1, 2)).float().mean().item())
+            earned.append(((expected.rewards > 0.5) == (rewards[t] > 0.5)).float().mean().item())
+    copied = (frames[2] == frames[1]).all((1, 2)).float().mean().item()
+    assert copied < 0.5
+    assert right[0] > 0.9
+    assert right[4] > 0.7
+    assert np.mean(earned) > 0.9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_have_the_promised_shapes(kind: str) -> None:
+    model = EnvironmentModel(kind, 8, num_actions=3, stack=4, frame_shape=(24, 16))
+    stacks = torch.randint(0, 256, (5, 6, 4, 4, 16), dtype=torch.uint8)
+    after, expected = model.step(stacks, torch.tensor([0, 1, 2, 0, 1]), model.begin(stacks))
+    assert after.shape == stacks.shape
+    assert after.dtype == torch.uint8
+    assert torch.equal(after[..., :-1, :], stacks[..., 1:, :])
+    assert expected.change.shape == expected.value.shape == (5, 6, 4, 16)
+    for part in (expected.rewards, expected.alive, expected.playing):
+        assert part.shape == (5,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_a_batch_never_mix(kind: str) -> None:
+    torch.manual_seed(0)
+    model = EnvironmentModel(kind, 8, num_actions=3, stack=4, frame_shape=(16, 16))
+    stacks = torch.randint(0, 256, (4, 4, 4, 4, 16), dtype=torch.uint8)
+    other = stacks.clone()
+    other[2] = 255 - other[2]
+    actions = torch.tensor([0, 1, 2, 0])
+    with torch.no_grad():
+        one, two = (model(s, actions, model.begin(s)) for s in (stacks, other))
+        moved = model(stacks, torch.tensor([0, 1, 1, 0]), model.begin(stacks))
+    rows = [0, 1, 3]
+    for changed in (two, moved):
+        torch.testing.assert_close(one.change[rows], changed.change[rows])
+        torch.testing.assert_close(one.rewards[rows], changed.rewards[rows])
+        assert not torch.allclose(one.change[2], changed.change[2])
+
+
+def test_where_nothing_is_expected_to_change_the_frame_stays_as_it_is() -> None:
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
+    torch.nn.init.constant_(model.trunk.draw.bias, -100.0)
+    stacks = stack_to_cells(torch.randint(0, 256, (3, 2, SIZE, SIZE), dtype=torch.uint8))
+    last = stacks[..., -1, :]
+    for _ in range(20):
+        stacks, _ = model.step(stacks, torch.zeros(3, dtype=torch.int64), ())
+    assert torch.equal(stacks[..., -1, :], last)
+
+
+def test_new_greys_are_those_of_the_game() -> None:
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
+    frames = torch.zeros(10, SIZE, SIZE, dtype=torch.uint8)
+    frames[:, :4], frames[:, 8:] = GREY, 55
+    model.calibrate(frames)
+    assert {int(grey) for grey in model.greys} == {0, 55, GREY}
+    assert [int(model.greys[grey]) for grey in (20, 40, 90, 255)] == [0, 55, GREY, GREY]
+
+
+def test_a_stack_is_black_before_its_game_began() -> None:
+    frames = torch.arange(1, 5, dtype=torch.uint8)[:, None, None, None, None].expand(4, 2, 1, 1, 16)
+    first = torch.tensor([[True, False], [False, False], [False, True], [False, False]])
+    assert shown(frames, first)[0, 0, 0, :, 0].tolist() == [1, 2, 3, 4]
+    assert shown(frames, first)[1, 0, 0, :, 0].tolist() == [0, 0, 3, 4]
+
+
+def test_what_follows_a_new_game_teaches_nothing() -> None:
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
+    batch = play(np.random.default_rng(0), 5, 4)
+    batch[3][3] = True  # a game begins with row 3
+    expected, _ = model.loss(*batch)
+    batch[0][3:], batch[2][3:] = 200, 50.0
+    changed, _ = model.loss(*batch)
+    assert expected.item() == pytest.approx(changed.item())
+    batch[3][3] = False
+    assert model.loss(*batch)[0].item() > 2 * expected.item()

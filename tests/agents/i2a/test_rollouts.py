@@ -1,0 +1,205 @@
+"""Rollouts: the axes of game, action and time never mix, and the policy chooses all actions but the first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agents.a2c.network import build_network
+from agents.catalogue import ALGORITHMS
+from agents.envs.atari import AtariGame
+from agents.envs.emulator import EmulatorModel
+from agents.i2a.cells import to_cells
+from agents.i2a.config import I2AConfig
+from agents.i2a.models import LearntModel, PerfectModel
+from agents.i2a.network import I2ANetwork, I2AParts, RolloutEncoder
+from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
+
+CPU = torch.device("cpu")
+SETTINGS = ALGORITHMS["i2a"].settings_for("breakout")
+
+
+@dataclass
+class Marked:
+    """A model whose states are the numbers of their games, with every action that was taken written behind."""
+
+    def begin(self, observations: np.ndarray, snapshots: Any = None) -> np.ndarray:
+        return observations[:, 0, 0, 0].astype(np.int64)
+
+    def repeat(self, state: np.ndarray, each: int) -> np.ndarray:
+        return state.repeat(each)
+
+    def step(self, state: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        return state * 10 + actions
+
+    def newest(self, state: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(state)[:, None, None, None]
+
+    def rewards(self, state: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(state % 10).float()
+
+
+def test_every_future_is_where_it_belongs() -> None:
+    observations = np.array([1, 2, 3], np.uint8)[:, None, None, None]
+    # After action a at k = 0, the policy takes (last action + 1) modulo 4.
+    imagination = Imagination(Marked(), lambda model, state: (state + 1) % 10 % 4, num_actions=4, horizon=3)
+    rollouts = imagination.roll_out(observations)
+    assert rollouts.frames.shape == (3, 4, 3, 1, 1, 1)
+    for game in (1, 2, 3):
+        for action in range(4):
+            second, third = (action + 1) % 4, (action + 2) % 4
+            expected = [game * 10 + action, game * 100 + action * 10 + second]
+            expected.append(expected[-1] * 10 + third)
+            assert rollouts.frames[game - 1, action].flatten().tolist() == expected
+            assert rollouts.actions[game - 1, action].tolist() == [action, second, third]
+            assert rollouts.rewards[game - 1, action].tolist() == [action, second, third]
+
+
+def test_the_encoder_keeps_games_and_actions_apart_and_knows_the_order_of_time() -> None:
+    torch.manual_seed(0)
+    encoder = RolloutEncoder(8, 16, (4, 4))
+    frames = torch.randint(0, 256, (2, 3, 4, 4, 4, 16), dtype=torch.uint8)
+    rewards, present = torch.rand(2, 3, 4), torch.randint(0, 256, (2, 4, 4, 16), dtype=torch.uint8)
+    with torch.no_grad():
+        before = encoder(frames, rewards, present)
+        assert before.shape == (2, 3, 16)
+        for change in ("frames", "rewards", "order"):
+            others, earned = frames.clone(), rewards.clone()
+            if change == "frames":
+                others[1, 2, 3] = 255 - others[1, 2, 3]
+            elif change == "rewards":
+                earned[1, 2, 0] += 1
+            else:
+                others[1, 2] = others[1, 2].flip(0)
+            after = encoder(others, earned, present)
+            differs = (after - before).abs().amax(-1) > 1e-5
+            assert differs.tolist() == [[False] * 3, [False, False, True]]
+
+
+def test_every_action_has_its_own_place_among_the_features() -> None:
+    torch.manual_seed(0)
+    network = I2ANetwork(I2AConfig(rollout_units=4), 4, 4, (80, 80))
+    observations = np.random.default_rng(0).integers(0, 256, (2, 4, 80, 80), np.uint8)
+    rollouts = copies(observations, 4, 5, CPU)
+    blocks, present = torch.rand(2, 64, 20, 20), to_cells(torch.from_numpy(observations[:, -1]))
+    rewards = rollouts.rewards.clone()
+    rewards[0, 1, 0] = 1.0
+    with torch.no_grad():
+        one = network.rollouts(rollouts.frames, rollouts.rewards, present)
+        two = network.rollouts(rollouts.frames, rewards, present)
+        logits, values = network(blocks, present, rollouts.frames, rewards)
+    assert ((one - two).abs().amax(-1) > 0).tolist() == [[False, True, False, False], [False] * 4]
+    assert logits.shape == (2, 4)
+    assert values.shape == (2,)
+
+
+def played(steps: int, seed: int = 3) -> AtariGame:
+    game, random = AtariGame("breakout", SETTINGS, seed), np.random.default_rng(seed)
+    for _ in range(steps):
+        game.step(int(random.integers(4)))
+    return game
+
+
+def test_the_emulator_as_a_model_is_the_real_game_for_200_steps() -> None:
+    game, random = played(7), np.random.default_rng(0)
+    model = PerfectModel(EmulatorModel("breakout", SETTINGS), CPU)
+    state = model.begin(game.observation[None], [game.snapshot()])
+    lost = 0
+    for _ in range(200):
+        if game.over:
+            break
+        action = 1 if game.needs_fire else int(random.integers(4))
+        step = game.step(action)
+        state = model.step(state, np.array([action]))
+        np.testing.assert_array_equal(model.observations(state)[0], step.observation)
+        assert torch.equal(model.newest(state)[0], to_cells(torch.from_numpy(step.observation[-1])))
+        assert model.rewards(state).item() == step.reward
+        assert model.waits(state)[0] == game.needs_fire
+        lost += step.life_lost
+    assert lost > 0
+
+
+def test_rollouts_of_the_emulator_are_games_played_on() -> None:
+    games = [played(steps) for steps in (5, 11)]
+    torch.manual_seed(1)
+    network = build_network(4, 4, (80, 80))
+    torch.nn.init.normal_(network.heads.policy.weight)
+    model = PerfectModel(EmulatorModel("breakout", SETTINGS), CPU)
+    imagination = Imagination(model, RolloutPolicy(network, fire_action=1), 4, 4)
+    observations = np.stack([game.observation for game in games])
+    rollouts = imagination.roll_out(observations, [game.snapshot() for game in games])
+    for number, game in enumerate(games):
+        start = game.snapshot()
+        for action in range(4):
+            game.restore(start)
+            for k in range(4):
+                taken = int(rollouts.actions[number, action, k])
+                assert k or taken == action
+                step = game.step(taken)
+                frame = to_cells(torch.from_numpy(step.observation[-1]))
+                assert torch.equal(rollouts.frames[number, action, k], frame)
+                assert rollouts.rewards[number, action, k] == step.reward
+
+
+def test_the_policy_presses_fire_where_the_model_waits_for_it() -> None:
+    class Waiting(Marked):
+        def seen(self, state: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+            return torch.zeros(len(state), 64, 20, 20)
+
+        def waits(self, state: np.ndarray) -> np.ndarray:
+            return state == 1
+
+    network = build_network(4, 4, (80, 80))
+    with torch.no_grad():
+        network.heads.policy.bias[3] = 5.0
+    assert RolloutPolicy(network, 1)(Waiting(), np.array([0, 1, 2])).tolist() == [3, 1, 3]
+    assert RolloutPolicy(network, None)(Waiting(), np.array([0, 1, 2])).tolist() == [3, 3, 3]
+
+
+def test_futures_can_begin_anew_one_by_one() -> None:
+    torch.manual_seed(0)
+    learnt = I2AParts(I2AConfig(model_kind="convlstm", model_width=4), 4, 4, (80, 80)).environment_model
+    model = LearntModel(learnt, SETTINGS)
+    one, two = (model.start(played(steps).moment(), 3) for steps in (4, 9))
+    on = model.step(one, np.array([0, 2, 3]))
+    mixed = model.mix(on, two, np.array([False, True, False]))
+    read, of_one, of_two = (model.read([state]) for state in (mixed, on, two))
+    np.testing.assert_array_equal(read.frames[[0, 2]], of_one.frames[[0, 2]])
+    np.testing.assert_array_equal(read.frames[1], of_two.frames[1])
+    after = model.step(mixed, np.array([1, 1, 1]))
+    expected = model.step(two, np.array([1, 1, 1]))
+    torch.testing.assert_close(after.change[1], expected.change[1])
+
+
+def test_the_present_is_shown_as_it_is_and_what_changes_in_the_game_s_own_colours() -> None:
+    learnt = I2AParts(I2AConfig(), 4, 4, (80, 80)).environment_model
+    learnt.colours[:] = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    model, game = LearntModel(learnt, SETTINGS), played(6)
+    state = model.start(game.moment(), 1)
+    np.testing.assert_array_equal(model.read([state]).frames[0, 0], game.screen)
+    state.stacks[0, 10, 5, -1, 4 * 2 + 1] ^= 255  # line 42, column 21 of the frame
+    shown = model.read([state]).frames[0, 0]
+    changed = (shown != game.screen).any(-1)
+    assert {tuple(place) for place in np.argwhere(changed)} == {(33 + 84 + i, 42 + j) for i in (0, 1) for j in (0, 1)}
+    assert (shown[changed] == [1, 2, 3]).all()
+
+
+def test_one_who_has_no_model_imagines_the_present() -> None:
+    observations = np.random.default_rng(0).integers(0, 256, (2, 4, 16, 16), np.uint8)
+    rollouts = copies(observations, 3, 5, CPU)
+    assert rollouts.frames.shape == (2, 3, 5, 4, 4, 16)
+    assert torch.equal(rollouts.frames[1, 2, 4], to_cells(torch.from_numpy(observations[1, -1])))
+    assert not rollouts.rewards.any()
+
+
+@pytest.mark.parametrize("kind", ["local", "convolutional", "convlstm"])
+def test_looking_ahead_in_the_model_leaves_states_usable(kind: str) -> None:
+    torch.manual_seed(0)
+    learnt = I2AParts(I2AConfig(model_kind=kind, model_width=4), 4, 4, (80, 80)).environment_model
+    model = LearntModel(learnt, SETTINGS)
+    state = model.start(played(4).moment(), 2)
+    one, _, again = (model.step(state, np.array(actions)) for actions in ([0, 1], [2, 3], [0, 1]))
+    assert torch.equal(one.stacks, again.stacks)
+    assert torch.equal(one.rewards, again.rewards)

@@ -1,0 +1,148 @@
+"""Three stages, one run: each trains what it should and nothing else, and each can be resumed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import BuildTrainer
+
+from agents.a2c.config import A2CConfig
+from agents.errors import UserError
+from agents.i2a.config import I2AConfig, config_for
+from agents.i2a.train import I2ATrainer
+
+
+def weights_of(trainer: I2ATrainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.weights().items()}
+
+
+def changed_parts(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    """The parts of which any tensor is another one."""
+    return {name.split(".")[0] for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+
+
+def advance(trainer: I2ATrainer, updates: int) -> None:
+    """Train until so many updates are done."""
+    for update in trainer.train(trainer.config.steps):
+        if update.updates >= updates:
+            break
+
+
+def test_every_stage_trains_its_own_part_and_leaves_the_others(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer()
+    parts = [weights_of(trainer)]
+    steps = []
+    for until in (6, 6 + 3, 6 + 3 + 3):
+        advance(trainer, until)
+        parts.append(weights_of(trainer))
+        steps.append(trainer.step)
+    assert changed_parts(parts[0], parts[1]) == {"environment_model"}
+    assert changed_parts(parts[1], parts[2]) == {"rollout_policy"}
+    # In the last stage the rollout policy is drawn to the agent's.
+    assert changed_parts(parts[2], parts[3]) == {"rollout_policy", "agent"}
+    # Games of others are no steps of its own; those of its rollout policy are.
+    assert steps == [0, 12, 24]
+
+
+def test_the_stages_are_told(build_trainer: BuildTrainer) -> None:
+    told = [update.metrics["stage"] for update in build_trainer().train(24) if update.metrics]
+    assert told == [1.0] * 20 + [1.0] * 6 + [2.0] * 3 + [3.0] * 3
+
+
+def test_no_gradient_reaches_a_frozen_model(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer()
+    advance(trainer, 12)
+    model = trainer.parts.environment_model
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    trained = {id(parameter) for parameter in trainer.learner.parameters}
+    assert not trained & {id(parameter) for parameter in model.parameters()}
+    assert {id(parameter) for parameter in trainer.parts.agent.parameters()} <= trained
+
+
+def test_distillation_trains_the_rollout_policy_and_not_the_agent(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer()
+    observations = trainer.games.reset(0)
+    seen = trainer._see_and_imagine(observations)
+    logits, _ = trainer.parts.agent(*seen)
+    trainer._distillation(seen, logits).backward()
+    assert all(parameter.grad is None for parameter in trainer.parts.agent.parameters())
+    without = [n for n, p in trainer.parts.rollout_policy.named_parameters() if p.grad is None]
+    assert without == ["heads.value.weight", "heads.value.bias"]
+
+
+def test_distillation_draws_the_rollout_policy_to_the_agent_s(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer()
+    seen = trainer._see_and_imagine(trainer.games.reset(0))
+    wanted = torch.tensor([[0.0, 3.0, 0.0, 0.0], [0.0, 0.0, 0.0, 3.0]]).expand(2, 4)
+    descent = torch.optim.Adam(trainer.parts.rollout_policy.parameters(), 1e-2)
+    for _ in range(60):
+        descent.zero_grad()
+        trainer._distillation(seen, wanted[:1].expand(2, 4)).backward()
+        descent.step()
+    with torch.no_grad():
+        own = trainer.parts.rollout_policy(seen[0])[0].softmax(-1)
+    torch.testing.assert_close(own, wanted[:1].softmax(-1).expand(2, 4), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("updates", [0, 3, 7, 10])  # while collecting, and in each stage
+def test_a_training_resumed_in_any_stage_goes_on_exactly(
+    build_trainer: BuildTrainer, tmp_path: Path, updates: int
+) -> None:
+    trainer = build_trainer()
+    if updates:
+        advance(trainer, updates)
+    else:
+        for update in trainer.train(24):
+            if update.metrics.get("borrowed", 0) >= 20:
+                break
+    saved = weights_of(trainer)
+    tensors = {name: tensor.clone() for name, tensor in trainer.training_tensors().items()}
+    counters, files = trainer.training_counters(), trainer.save_replay(tmp_path)
+    assert bool(files) == (updates < 6)
+    resumed = build_trainer(seed=5, handed={"agent.heads.value.bias": torch.ones(1)})  # neither must matter
+    resumed.restore(saved, tensors, counters, tmp_path, files)
+    assert (resumed.step, resumed.updates, resumed.collected) == (trainer.step, trainer.updates, trainer.collected)
+    ends = []
+    for one in (trainer, resumed):  # the one that was never saved begins its games anew too
+        assert [update.step for update in one.train(24)][-1] == 24
+        ends.append(weights_of(one))
+    for name, tensor in ends[0].items():
+        assert torch.equal(tensor, ends[1][name]), name
+    assert trainer.training_counters() == resumed.training_counters()
+
+
+def test_parts_that_are_handed_in_are_not_trained_again(build_trainer: BuildTrainer) -> None:
+    other = build_trainer(seed=7)
+    advance(other, 9)
+    handed = {n: t.clone() for n, t in other.weights().items() if not n.startswith("agent.")}
+    trainer = build_trainer(handed=handed, environment_model="other", rollout_policy="other")
+    told = [update.metrics["stage"] for update in trainer.train(4) if update.metrics]
+    assert told == [3.0]
+    after = trainer.weights()
+    assert changed_parts(handed, after) == {"rollout_policy"}  # by distillation alone
+    assert torch.equal(after["rollout_policy.heads.value.weight"], handed["rollout_policy.heads.value.weight"])
+
+
+@pytest.mark.parametrize(("model", "stages"), [("none", {3.0}), ("emulator", {2.0, 3.0})])
+def test_agents_without_a_learnt_model_learn_too(build_trainer: BuildTrainer, model: str, stages: set) -> None:
+    trainer = build_trainer(model=model)
+    before = weights_of(trainer)
+    assert {update.metrics["stage"] for update in trainer.train(24) if update.metrics} == stages
+    assert trainer.step == 24
+    assert changed_parts(before, weights_of(trainer)) == {"agent"} | ({"rollout_policy"} if model != "none" else set())
+
+
+def test_breakout_shows_the_model_games_that_go_well() -> None:
+    assert config_for("breakout").from_agent == "breakout-dqn"
+    assert config_for("pong").from_agent == ""
+
+
+def test_the_rollout_policy_has_settings_of_its_own() -> None:
+    config = I2AConfig(policy_steps=77, encoder="nature", entropy_scale=0.5, solved_at=3.0)
+    assert config.for_rollouts() == A2CConfig(steps=77, encoder="small", entropy_scale=0.5)
+
+
+@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"model": "perfect"}, {"model_kind": "x"}, {"discount": 2.0}])
+def test_settings_out_of_range_are_refused(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        I2AConfig(**wrong)
