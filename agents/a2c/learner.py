@@ -14,7 +14,6 @@ from torch import nn
 
 from agents.a2c.agent import draw_actions
 from agents.a2c.config import A2CConfig
-from agents.a2c.rmsprop import RMSProp
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games, GameSteps
 from agents.layers import autocast
@@ -70,7 +69,9 @@ class ActorCriticLearner:
         self.random, self.precision, self.auxiliary = random, precision, auxiliary
         self.parameters = list(parameters.values())
         self.device = self.parameters[0].device
-        self.optimizer = RMSProp(parameters, config.learning_rate, config.rmsprop_decay, config.rmsprop_epsilon)
+        self.optimizer = torch.optim.RMSprop(
+            parameters.items(), config.learning_rate, alpha=config.rmsprop_decay, eps=config.rmsprop_epsilon
+        )
         self.step, self.updates = 0, 0
         self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
 

@@ -8,7 +8,6 @@ from tape import Counting, Tape
 from agents.a2c.agent import chances_of, draw_actions
 from agents.a2c.config import A2CConfig
 from agents.a2c.learner import ActorCriticLearner, Experience
-from agents.a2c.rmsprop import RMSProp
 
 
 def learner(games: Tape, **wanted) -> ActorCriticLearner:
@@ -94,14 +93,6 @@ def test_the_learning_rate_falls_to_nothing() -> None:
     taught = learner(Tape([(1, "")]), n_step=1, steps=4, learning_rate=0.8)
     rates = [taught.optimizer.param_groups[0]["lr"] for update in taught.train(4) if update.metrics]
     assert rates == pytest.approx([0.6, 0.4, 0.2, 0.0])
-
-
-def test_rmsprop_by_hand() -> None:
-    weight = torch.nn.Parameter(torch.tensor([1.0]))
-    optimizer = RMSProp({"weight": weight}, lr=0.1, decay=0.75, epsilon=0.25)
-    weight.grad = torch.tensor([2.0])
-    optimizer.step()  # g = ¾ · 1 + ¼ · 4 = 1.75; θ = 1 − 0.1 · 2 / √(1.75 + 0.25)
-    assert weight.item() == pytest.approx(1 - 0.2 / 2**0.5)
 
 
 def test_drawing_by_hand() -> None:

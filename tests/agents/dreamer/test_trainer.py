@@ -91,7 +91,7 @@ def test_steps_and_updates_keep_their_ratio() -> None:
 
 def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:
     one = trainer(replay_ratio=16.0, picture_period=2, pretrain=3)
-    updates = run(one, 240)
+    updates = run(one, 140)
     ready = next(update.updates for update in updates if update.picture is not None)
     pictured = [update.updates for update in updates if update.picture is not None]
     assert len(pictured) > 10
