@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from agents.envs.atari import AtariSettings
 from agents.errors import UserError
 from agents.imagination import unroll
 from agents.interfaces import Prediction
+from agents.layers import faster_precision, halve
 from agents.records import Decision, Moment, Perception, Rollout
 from agents.saliency import on_screen
 
@@ -67,7 +69,7 @@ class DreamModel:
     @torch.inference_mode()
     def read(self, states: Sequence[DreamState]) -> Prediction:
         features = torch.stack([state.state.features for state in states], 1)  # (B, K, f)
-        frames = self.draw(features.flatten(0, 1), np.repeat(states[0].screens, len(states), 0))
+        frames = self.draw(features.flatten(0, 1), states[0].screens)
         return Prediction(
             frames=frames.reshape(*features.shape[:2], *frames.shape[1:]),
             rewards=self._model.rewards(features).cpu().numpy(),
@@ -89,18 +91,25 @@ class DreamModel:
         )
 
     def draw(self, features: torch.Tensor, screens: np.ndarray) -> np.ndarray:
-        """States (N, f) as pictures (N, h, w, 3) uint8, in their place on screens (N, h, w, 3)."""
+        """States (B·K, f), K of each row, as pictures (B·K, h, w, 3) uint8, in their place on screens (B, h, w, 3)."""
         blocks = self._model.decoder(features)
         drawn = ((from_blocks(blocks, 3) + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         height, width = screens.shape[1:3]
         top, bottom = self._settings.crop_top, height - self._settings.crop_bottom
         # Edges stay sharp where every pixel becomes as many, and straight where it cannot.
         whole = width % drawn.shape[2] == 0 and (bottom - top) % drawn.shape[1] == 0
-        frames = screens.copy()
+        frames = np.repeat(screens, len(drawn) // len(screens), 0)
         for frame, picture in zip(frames, drawn, strict=True):
             interpolation = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
             frame[top:bottom] = cv2.resize(picture, (width, bottom - top), interpolation=interpolation)
         return frames
+
+
+def faster_for_few_rows(model: WorldModel) -> torch.dtype:
+    """The precision in which a handful of dreams goes on faster on this processor."""
+    weights = {dtype: model.rssm.gru.gates.weight.detach().to(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    rows = torch.zeros(4, weights[torch.float32].shape[1])
+    return faster_precision(rows.device, lambda dtype: F.linear(rows.to(dtype), weights[dtype]))
 
 
 class DreamerAgent:
@@ -122,7 +131,11 @@ class DreamerAgent:
         device: torch.device | None = None,
     ):
         self.device = device or torch.device("cpu")
-        self.model, self.behaviour = model.to(self.device).eval(), behaviour.to(self.device).eval()
+        self.model, self.behaviour = (copy.deepcopy(part).to(self.device).eval() for part in (model, behaviour))
+        if self.device.type == "cpu" and faster_for_few_rows(model) is torch.bfloat16:
+            # All but the last layers, whose numbers are compared; training acts in this precision too.
+            for network in (self.model, self.behaviour):
+                halve(network, but="last")
         self.action_names = action_names
         self.settings = settings
         self._fire = action_names.index("FIRE") if settings and settings.fire and "FIRE" in action_names else None
@@ -188,7 +201,7 @@ class DreamerAgent:
         blocks = self.model.prepare(seen.observation[-1:]).to(self.device)
         beliefs = torch.cat([rssm.prior(memory), rssm.posterior(memory, rssm.seen(self.model.encode(blocks)))])
         both = State(memory.expand(2, -1), choose(beliefs))
-        expected_frame, believed_frame = model.draw(both.features, np.repeat(moment.screen[None], 2, 0))
+        expected_frame, believed_frame = model.draw(both.features, moment.screen[None])
         expected, believed = beliefs.cpu().numpy()
         surprise = float(rssm.latents.divergence(beliefs[1], beliefs[0]))
         memory_after = both.map(lambda part: part[1:])
