@@ -194,8 +194,11 @@ def is_continuous(games: Games) -> bool:
 class Trainer(Protocol):
     """A learning algorithm at work. It yields; the runner (`agents.runs.runner`) logs, saves and stops."""
 
-    step: int
-    updates: int
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def updates(self) -> int: ...
 
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps; may be left after any update and called again."""

@@ -12,10 +12,8 @@ turns, each in a process of its own; the table holds medians.
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
-import sys
-import time
+
+from benchmarks.contest import print_rates, rate_of, rates_in_turn, stable_baselines_rate
 
 WARM_UP = 1_600
 """Steps played before the clock starts."""
@@ -30,13 +28,7 @@ def ours(encoder: str, seconds: float) -> float:
     from agents.envs.atari import AtariGames
 
     trainer = A2CTrainer(A2CConfig(num_games=NUM_GAMES, encoder=encoder), AtariGames("breakout", NUM_GAMES))
-    training = trainer.train(10_000_000)
-    while next(training).step < WARM_UP:
-        pass
-    first, begin = trainer.step, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        next(training)
-    return (trainer.step - first) / (time.perf_counter() - begin)
+    return rate_of(trainer, WARM_UP, seconds)
 
 
 def stable_baselines(seconds: float) -> float:
@@ -44,36 +36,15 @@ def stable_baselines(seconds: float) -> float:
     import ale_py
     import gymnasium
     from stable_baselines3 import A2C
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_atari_env
     from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
     from stable_baselines3.common.vec_env import VecFrameStack
-
-    class Clock(BaseCallback):
-        begin = 0.0
-        first = 0
-
-        def _on_step(self) -> bool:
-            if self.begin == 0.0 and self.num_timesteps >= WARM_UP:
-                self.begin, self.first = time.perf_counter(), self.num_timesteps
-            return self.begin == 0.0 or time.perf_counter() - self.begin < seconds
 
     gymnasium.register_envs(ale_py)
     env = VecFrameStack(make_atari_env("BreakoutNoFrameskip-v4", n_envs=NUM_GAMES, seed=0), 4)
     optimizer = {"optimizer_class": RMSpropTFLike, "optimizer_kwargs": {"eps": 1e-5}}
     model = A2C("CnnPolicy", env, ent_coef=0.01, vf_coef=0.25, policy_kwargs=optimizer, device="cpu")
-    clock = Clock()
-    model.learn(10_000_000, callback=clock)
-    return (model.num_timesteps - clock.first) / (time.perf_counter() - clock.begin)
-
-
-def measure(contender: str, seconds: float) -> float:
-    """Steps a second of one contender, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.a2c_throughput", "--contender", contender, "--seconds", str(seconds)]
-    printed = subprocess.run(command, capture_output=True, text=True)
-    if printed.returncode:
-        sys.exit(f"{contender} failed: {printed.stderr.strip().splitlines()[-1]}")
-    return float(printed.stdout.split()[-1])
+    return stable_baselines_rate(model, WARM_UP, seconds)
 
 
 def main() -> None:
@@ -86,15 +57,7 @@ def main() -> None:
         seconds = options.seconds
         print(stable_baselines(seconds) if options.contender == "sb3" else ours(options.contender, seconds))
         return
-    rates: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
-    for _ in range(options.rounds):
-        for contender in CONTENDERS:
-            rates[contender].append(measure(contender, options.seconds))
-    medians = {contender: statistics.median(values) for contender, values in rates.items()}
-    print(f"{'':10}{'steps/s':>9}{'lowest':>9}{'highest':>9}{'against sb3':>13}")
-    for contender, median in medians.items():
-        low, high = min(rates[contender]), max(rates[contender])
-        print(f"{contender:10}{median:>9.0f}{low:>9.0f}{high:>9.0f}{median / medians['sb3']:>12.2f}×")
+    print_rates(rates_in_turn("benchmarks.a2c_throughput", CONTENDERS, options.rounds, options.seconds), ["sb3"])
 
 
 if __name__ == "__main__":

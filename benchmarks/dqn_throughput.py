@@ -11,10 +11,8 @@ its default and one with 64 games. The contenders take turns, each in a process 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
-import sys
-import time
+
+from benchmarks.contest import print_rates, rate_of, rates_in_turn, stable_baselines_rate
 
 WARM_UP = 2_500
 """Steps played before the clock starts; learning has begun by then."""
@@ -37,13 +35,7 @@ def ours(num_games: int, seconds: float) -> float:
         epsilon_end=0.05,
     )
     trainer = DQNTrainer(config, AtariGames("breakout", num_games))
-    training = trainer.train(10_000_000)
-    while next(training).step < WARM_UP:
-        pass
-    first, begin = trainer.step, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        next(training)
-    return (trainer.step - first) / (time.perf_counter() - begin)
+    return rate_of(trainer, WARM_UP, seconds)
 
 
 def stable_baselines(num_games: int, seconds: float) -> float:
@@ -51,18 +43,8 @@ def stable_baselines(num_games: int, seconds: float) -> float:
     import ale_py
     import gymnasium
     from stable_baselines3 import DQN
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_atari_env
     from stable_baselines3.common.vec_env import VecFrameStack
-
-    class Clock(BaseCallback):
-        begin = 0.0
-        first = 0
-
-        def _on_step(self) -> bool:
-            if self.begin == 0.0 and self.num_timesteps >= WARM_UP:
-                self.begin, self.first = time.perf_counter(), self.num_timesteps
-            return self.begin == 0.0 or time.perf_counter() - self.begin < seconds
 
     gymnasium.register_envs(ale_py)
     env = VecFrameStack(make_atari_env("BreakoutNoFrameskip-v4", n_envs=num_games, seed=0), 4)
@@ -81,18 +63,7 @@ def stable_baselines(num_games: int, seconds: float) -> float:
         exploration_final_eps=0.05,
         device="cpu",
     )
-    clock = Clock()
-    model.learn(10_000_000, callback=clock)
-    return (model.num_timesteps - clock.first) / (time.perf_counter() - clock.begin)
-
-
-def measure(contender: str, seconds: float) -> float:
-    """Steps a second of one contender, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.dqn_throughput", "--contender", contender, "--seconds", str(seconds)]
-    printed = subprocess.run(command, capture_output=True, text=True)
-    if printed.returncode:
-        sys.exit(f"{contender} failed: {printed.stderr.strip().splitlines()[-1]}")
-    return float(printed.stdout.split()[-1])
+    return stable_baselines_rate(model, WARM_UP, seconds)
 
 
 def main() -> None:
@@ -106,16 +77,8 @@ def main() -> None:
         run = stable_baselines if kind == "sb3" else ours
         print(run(int(games), options.seconds))
         return
-    rates: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
-    for _ in range(options.rounds):
-        for contender in CONTENDERS:
-            rates[contender].append(measure(contender, options.seconds))
-    medians = {contender: statistics.median(values) for contender, values in rates.items()}
-    print(f"{'':10}{'steps/s':>9}{'lowest':>9}{'highest':>9}{'against sb3-1':>15}{'against sb3-8':>15}")
-    for contender, median in medians.items():
-        low, high = min(rates[contender]), max(rates[contender])
-        ratios = f"{median / medians['sb3-1']:>14.2f}×{median / medians['sb3-8']:>14.2f}×"
-        print(f"{contender:10}{median:>9.0f}{low:>9.0f}{high:>9.0f}{ratios}")
+    rates = rates_in_turn("benchmarks.dqn_throughput", CONTENDERS, options.rounds, options.seconds)
+    print_rates(rates, ["sb3-1", "sb3-8"])
 
 
 if __name__ == "__main__":

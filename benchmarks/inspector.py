@@ -67,31 +67,41 @@ async def measure(kind: str, times: int) -> dict[str, list[float]]:
     app = MbrlApp("breakout", "watch", lambda: AGENTS[kind](settings), kind, settings, seed=3, inspect_at=STEP)
     taken: dict[str, list[float]] = {"first strips": [], "cursor step": [], "branch": []}
     async with app.run_test(size=SIZE):
-        await _until(lambda: isinstance(app.screen, InspectScreen) and _complete(app.screen))
+        await _until(lambda: _complete(app))
         for place in range(times):
-            app.screen.action_back()
+            _inspector(app).action_back()
             await _until(lambda: isinstance(app.screen, PlayScreen))
             play = app.screen
+            assert isinstance(play, PlayScreen)
             await asyncio.sleep(0.3)  # the game runs
             begin = time.perf_counter()
             play.action_pause()
-            await _until(lambda: isinstance(app.screen, InspectScreen) and _complete(app.screen))
+            await _until(lambda: _complete(app))
             taken["first strips"].append(await _painted(app, begin))
             for _ in range(5):
                 begin = time.perf_counter()
-                app.screen.action_time(1)
+                _inspector(app).action_time(1)
                 taken["cursor step"].append(await _painted(app, begin))
             begin = time.perf_counter()
-            app.screen.inspection.branch(place % 4)
-            app.screen.go_on()
-            await _until(lambda: _complete(app.screen))
+            _inspector(app).inspection.branch(place % 4)
+            _inspector(app).go_on()
+            await _until(lambda: _complete(app))
             taken["branch"].append(await _painted(app, begin))
     return taken
 
 
-def _complete(screen: InspectScreen) -> bool:
-    tree = screen.inspection.tree
-    return screen.is_mounted and tree is not None and not tree.missing()
+def _inspector(app: MbrlApp) -> InspectScreen:
+    screen = app.screen
+    assert isinstance(screen, InspectScreen)
+    return screen
+
+
+def _complete(app: MbrlApp) -> bool:
+    """Whether the inspector is there, with all of its futures."""
+    screen = app.screen
+    if not isinstance(screen, InspectScreen) or not screen.is_mounted:
+        return False
+    return screen.inspection.tree is not None and not screen.inspection.tree.missing()
 
 
 async def _painted(app: MbrlApp, begin: float) -> float:

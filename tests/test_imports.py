@@ -20,10 +20,10 @@ LEVELS = [
     [
         *("agents.imagination", "agents.fidelity", "agents.returns", "agents.layers", "agents.replay", "agents.envs"),
         "agents.saliency",
-        *("agents.runs.directory", "agents.runs.checkpoint", "agents.runs.export"),
+        *("agents.runs.directory", "agents.runs.checkpoint", "agents.runs.export", "agents.state_model"),
     ],
     ["agents.dqn", "agents.a2c", "agents.i2a", "agents.dreamer"],
-    ["agents.catalogue"],
+    ["agents.algorithms", "agents.catalogue"],
     ["agents.envs.dream", "agents.evaluate", "agents.runs.runner", "agents.runs.detached", "agents.runs.background"],
     ["mbrl_tui.play", "mbrl_tui.dream", "mbrl_tui.terminal"],
     ["mbrl_tui.messages", "mbrl_tui.widgets"],

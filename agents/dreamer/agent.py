@@ -131,7 +131,8 @@ class DreamerAgent:
         device: torch.device | None = None,
     ):
         self.device = device or torch.device("cpu")
-        self.model, self.behaviour = (copy.deepcopy(part).to(self.device).eval() for part in (model, behaviour))
+        self.model = copy.deepcopy(model).to(self.device).eval()
+        self.behaviour = copy.deepcopy(behaviour).to(self.device).eval()
         if self.device.type == "cpu" and faster_for_few_rows(model) is torch.bfloat16:
             # All but the last layers, whose numbers are compared; training acts in this precision too.
             for network in (self.model, self.behaviour):

@@ -11,6 +11,7 @@ import torch
 from agents.a2c.agent import chances_of, draw_actions
 from agents.envs.atari import AtariSettings, Snapshot
 from agents.envs.emulator import EmulatorModel
+from agents.errors import UserError
 from agents.i2a.cells import to_cells
 from agents.i2a.config import I2AConfig
 from agents.i2a.models import LearntModel, PerfectModel
@@ -92,29 +93,42 @@ class I2AAgent:
         return self._model if isinstance(self._model, LearntModel) else self.emulator
 
     def policy(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The rollout policy's actions in states of that model, and the agent's own values of them."""
-        observations = self._model.observations(state)
+        """The rollout policy's actions in states of that model, and what they are worth to its critic.
+
+        The agent's own critic would have to roll out every action from every state. An agent that imagines nothing
+        has no rollout policy, and judges for itself.
+        """
         if self.config.model == "none":
+            observations = self._model.observations(state)
             probabilities, values = self._judge(observations, self._copies(observations))
             actions = draw_actions(probabilities, chances_of(observations))
             fire = self._rollout_policy.fire_action
             actions = actions if fire is None else np.where(self._model.waits(state), fire, actions)
         else:
-            _, values = self._judge(observations, self._imagination.roll_out_from(state))
-            actions = self._rollout_policy(self._model, state)
+            actions, values = self._rollout_policy.judge(self._model, state)
         return actions, np.where(self._model.over(state), 0, values).astype(np.float32)
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
-        """As `Agent.imagine`: the agent chooses the first action where none is given, its rollout policy the others."""
+        """As `Agent.imagine`: the agent chooses the first action where none is given, its rollout policy the others.
+
+        The value of the present is the agent's own, those of what follows as `policy` has them.
+        """
+        decision = self.act(moment)
         if actions is None:
-            first = self.act(moment).action
             waits = isinstance(self._model, PerfectModel) and moment.needs_fire
             fire = self._rollout_policy.fire_action
-            actions = np.array([[fire if waits and fire is not None else first]])
-        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+            actions = np.array([[fire if waits and fire is not None else decision.action]])
+        rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+        rollout.values[:, 0] = decision.value
+        return rollout
 
     def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:
-        """The very futures by which it decides here, one for each action, and what it would decide without them."""
+        """The very futures by which it decides here, one for each action, and what it would decide without them.
+
+        Raises UserError for an agent that imagines nothing.
+        """
+        if self.config.model == "none":
+            raise UserError("This agent imagines nothing: there are no futures by which it decides.")
         every = np.arange(len(self.action_names))[:, None]
         rollout = self.imagine(moment, self.config.horizon, every)
         return rollout, self._decide(moment, self._copies(moment.observation[None]))

@@ -17,9 +17,9 @@ from agents.i2a.trunks import WHOLE, Memory, Places, build_trunk
 
 CHANGE = 8
 """Grey, from 0 to 255, by which a pixel must differ to have changed."""
-CHANGED_WEIGHT = 4.0
+CHANGED_WEIGHT = 5.0
 """Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: it takes its new
-grey where that is likelier than one in five, so that a ball whose place is not sure is drawn too large, not too faint.
+grey where that is likelier than one in six, so that a ball whose place is not sure is drawn too large, not too faint.
 """
 UNCHANGED_VALUE = 0.1
 """Weight of the new grey of a pixel that should have stayed: it says what the pixel is if it changes."""
@@ -149,7 +149,8 @@ class EnvironmentModel(nn.Module):
         """
         real = to_cells(frames)  # (T, B, h', w', 16)
         if places:
-            real = real[:, torch.arange(frames.shape[1], device=frames.device)[:, None, None], *places]
+            lines, columns = places
+            real = real[:, torch.arange(frames.shape[1], device=frames.device)[:, None, None], lines, columns]
         inner = self._well_seen(places)[..., None] if places else torch.ones((), device=frames.device)
         stacks = shown(real[: self.stack], first[: self.stack])
         memory = self.begin(stacks) if not places else ()

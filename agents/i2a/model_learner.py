@@ -32,7 +32,9 @@ class Phase:
 
 
 # Who cannot yet do one step learns nothing from several.
-PHASES = (Phase(0.25, 1, 1, 8), Phase(0.4, 2, 2, 8), Phase(0.6, 3, 4, 8), Phase(0.75, 5, 4, 3), Phase(1.0, 5, 8, 3))
+PHASES = (Phase(0.12, 1, 1, 8), Phase(0.3, 2, 2, 8), Phase(0.5, 3, 4, 8), Phase(0.75, 5, 4, 3), Phase(1.0, 5, 10, 2))
+LARGEST_PART = 16
+"""Cells on a side of a part, at most."""
 PART_ROWS = 3
 """So many more steps are predicted in an update on parts, which are that much smaller."""
 WARM_UP = 100
@@ -71,10 +73,10 @@ class ModelLearner:
         unroll = phase.whole if whole else phase.part
         rows = self.config.model_rows * (1 if whole else PART_ROWS)
         sequences = replay.sample(max(1, rows // unroll), self.model.stack + unroll, random)
-        batch = [torch.from_numpy(column).to(device) for column in vars(sequences).values()]
-        places = WHOLE if whole else self._moving_parts(batch[0], unroll, random)
+        batch = {name: torch.from_numpy(column).to(device) for name, column in vars(sequences).items()}
+        places = WHOLE if whole else self._moving_parts(batch["frames"], unroll, random)
         with autocast(device, self.precision):
-            loss, parts = self.model.loss(*batch, places)
+            loss, parts = self.model.loss(**batch, places=places)
         set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters, materialize_grads=True))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP).item()
         metrics = {name: part.item() for name, part in parts.items()} | {"loss": loss.item(), "unroll": float(unroll)}
@@ -89,7 +91,7 @@ class ModelLearner:
     def _moving_parts(self, frames: torch.Tensor, unroll: int, random: np.random.Generator) -> Places:
         """Parts large enough for what moves to stay inside for `unroll` steps."""
         cells = self.model.usual.shape[:2]
-        size = min(*cells, 9 + 2 * unroll)
+        size = min(*cells, 8 + 2 * unroll, LARGEST_PART)
         chances = torch.from_numpy(random.random((frames.shape[1], *cells), np.float32)).to(frames.device)
         return moving_parts(frames[self.model.stack - 1 :], size, chances)
 

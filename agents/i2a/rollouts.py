@@ -43,14 +43,20 @@ class RolloutPolicy:
     def __init__(self, network: ActorCritic, fire_action: int | None, precision: torch.dtype = torch.float32):
         self.network, self.fire_action, self.precision = network, fire_action, precision
 
-    @torch.no_grad()
     def __call__(self, model: Imaginable, state: Any) -> np.ndarray:
         """Actions (B,) int64 in these states of the model."""
+        return self.judge(model, state)[0]
+
+    @torch.no_grad()
+    def judge(self, model: Imaginable, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Actions (B,) int64 in these states of the model, and their values (B,) float32 to the policy's own critic."""
         seen = model.seen(state, self.precision)
         with autocast(seen.device, self.precision):
-            logits, _ = self.network(seen)
+            logits, values = self.network(seen)
         actions = logits.argmax(-1).cpu().numpy()
-        return actions if self.fire_action is None else np.where(model.waits(state), self.fire_action, actions)
+        if self.fire_action is not None:
+            actions = np.where(model.waits(state), self.fire_action, actions)
+        return actions, values.cpu().numpy()
 
 
 class Imagination:

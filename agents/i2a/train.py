@@ -80,7 +80,8 @@ class I2ATrainer:
 
     def _build_learners(self, emulator: EmulatorModel) -> None:
         c, parts = self.config, self.parts
-        self.model_learner = ModelLearner(c, parts.environment_model, self.precision) if self.learns_model else None
+        learnt = parts.environment_model if self.learns_model else None
+        self.model_learner = None if learnt is None else ModelLearner(c, learnt, self.precision)
         own = dict(parts.rollout_policy.named_parameters())
         self.policy_learner = ActorCriticLearner(
             *(c.for_rollouts(), self.games, parts.rollout_policy, own, self._see, self.random, self.precision)

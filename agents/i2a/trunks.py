@@ -22,6 +22,10 @@ Places = tuple[torch.Tensor, ...]
 WHOLE: Places = ()
 
 
+STILL = -2.0
+"""The logit that a pixel changes, at first: most stay as they are."""
+
+
 class LocalTrunk(nn.Module):
     """Cells of 4×4 pixels that talk to their neighbours: as far as things move in one step of most games, and cheap.
 
@@ -39,7 +43,7 @@ class LocalTrunk(nn.Module):
         for layer in (self.read, *self.talk):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.draw.bias[:PIXELS], -2.0)  # most pixels stay as they are
+        set_bias(self.draw, slice(PIXELS), STILL)
 
     def begin(self, stacks: torch.Tensor) -> Memory:
         return ()
@@ -93,7 +97,7 @@ class ConvLSTMTrunk(nn.Module):
         self.encoder = picture_encoder(2, width)
         self.gates = nn.Conv2d(4 * width, 8 * width, 3, padding=1)
         self.decoder = picture_decoder(width)
-        nn.init.ones_(self.gates.bias[2 * width : 4 * width])  # at first, it forgets slowly
+        set_bias(self.gates, slice(2 * width, 4 * width), 1.0)  # at first, it forgets slowly
 
     def begin(self, stacks: torch.Tensor) -> Memory:
         pictures = stack_from_cells(stacks)
@@ -129,8 +133,14 @@ def picture_encoder(channels: int, width: int) -> nn.Sequential:
 def picture_decoder(width: int) -> nn.Sequential:
     """(B, 2·width, h/4, w/4) as two planes (B, 2, h, w): logits and greys."""
     second = nn.ConvTranspose2d(width, 2, 4, stride=2, padding=1)
-    nn.init.constant_(second.bias[:1], -2.0)  # most pixels stay as they are
+    set_bias(second, slice(1), STILL)
     return nn.Sequential(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.ReLU(), second)
+
+
+def set_bias(layer: nn.Conv2d | nn.ConvTranspose2d, channels: slice, value: float) -> None:
+    """Let these channels of a layer begin with a bias."""
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias[channels], value)
 
 
 def as_cells(planes: torch.Tensor) -> torch.Tensor:

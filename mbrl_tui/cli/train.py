@@ -90,13 +90,14 @@ def train(
 
 
 def _trainable(game: str | None, agent: str) -> str:
-    from agents.catalogue import algorithm
+    """The game's plain name. What cannot be trained leaves no trace."""
+    from agents.algorithms import check_trainable
     from agents.envs.names import resolve_game
 
     if game is None:
         raise UserError(f"Say which game: mbrl train breakout --agent {agent}")
     played = resolve_game(game)
-    algorithm(agent)
+    check_trainable(agent, played)
     return played
 
 

@@ -14,6 +14,7 @@ from agents.catalogue import ALGORITHMS
 from agents.dqn.config import DQNConfig
 from agents.envs.atari import AtariSettings
 from agents.errors import UserError
+from agents.i2a.config import I2AConfig
 from agents.settings import check_range, describe, from_json, parse_assignments
 
 
@@ -175,3 +176,10 @@ def test_no_setting_of_an_algorithm_is_called_as_one_of_the_game(name: str) -> N
 @pytest.mark.parametrize("kind", [AtariSettings, *(algorithm.config() for algorithm in ALGORITHMS.values())])
 def test_every_setting_has_words(kind: type[Any]) -> None:
     assert all(setting.text and (setting.default or setting.type == "str") for setting in describe(kind))
+
+
+def test_inherited_settings_are_described_too() -> None:
+    texts = {setting.name: setting.text for setting in describe(I2AConfig(horizon=7))}
+    assert texts["horizon"].startswith("Steps of a rollout")
+    assert texts["discount"].startswith("γ")
+    assert all(texts.values())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from dots import GREY, SIZE, play, trained
+from sliding_dot import GREY, SIZE, play, trained
 
 from agents.i2a.cells import from_cells, stack_to_cells, to_cells
 from agents.i2a.environment_model import EnvironmentModel, shown
@@ -11,25 +11,23 @@ from agents.i2a.environment_model import EnvironmentModel, shown
 KINDS = ("local", "convolutional", "convlstm")
 
 
-@pytest.mark.parametrize(
-    ("kind", "width", "updates"), [("local", 32, 250), ("convolutional", 16, 300), ("convlstm", 16, 300)]
-)
-def test_every_kind_foretells_a_small_game(kind: str, width: int, updates: int) -> None:
-    model = trained(kind, width, updates)
+@pytest.mark.parametrize(("kind", "width"), [("local", 32), ("convolutional", 16), ("convlstm", 16)])
+def test_every_kind_foretells_a_small_game(kind: str, width: int) -> None:
+    model = trained(kind, width, updates=250)
     frames, actions, rewards, *_ = play(np.random.default_rng(9), 2 + 5, 64)
+    wrong, earned = [], []
     with torch.no_grad():
         stacks = shown(to_cells(frames[:2]), torch.zeros(2, 64, dtype=torch.bool))
-        memory, right, earned = model.begin(stacks), [], []
+        memory = model.begin(stacks)
         for t in range(2, 7):
             stacks, expected = model.step(stacks, actions[t], memory)
             memory = expected.memory
-            right.append((from_cells(stacks[..., -1, :]) == frames[t]).all((1, 2)).float().mean().item())
+            imagined, copied, real = (f.float() for f in (from_cells(stacks[..., -1, :]), frames[1], frames[t]))
+            wrong.append(((imagined - real).abs().sum() / (copied - real).abs().sum()).item())
             earned.append(((expected.rewards > 0.5) == (rewards[t] > 0.5)).float().mean().item())
-    copied = (frames[2] == frames[1]).all((1, 2)).float().mean().item()
-    assert copied < 0.5
-    assert right[0] > 0.9
-    assert right[4] > 0.7
-    assert np.mean(earned) > 0.9
+    assert wrong[0] < 0.5  # of the error of who takes the last frame for the next one
+    assert wrong[4] < 0.9
+    assert earned[0] > 0.93
 
 
 @pytest.mark.parametrize("kind", KINDS)

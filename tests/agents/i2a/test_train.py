@@ -1,15 +1,17 @@
 """Three stages, one run: each trains what it should and nothing else, and each can be resumed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import BuildTrainer
 
 from agents.a2c.config import A2CConfig
 from agents.errors import UserError
 from agents.i2a.config import I2AConfig, config_for
 from agents.i2a.train import I2ATrainer
+
+BuildTrainer = Callable[..., I2ATrainer]
 
 
 def weights_of(trainer: I2ATrainer) -> dict[str, torch.Tensor]:

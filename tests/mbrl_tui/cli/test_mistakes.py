@@ -68,7 +68,12 @@ MISTAKES = [
     ("play breakout --mode dream", 2, "'versus', 'duet'"),
     # algorithms and their settings
     ("train breakout --agent dqm", 1, "Did you mean dqn?"),
-    ("train --settings --agent ppo", 1, "There are: dqn"),
+    ("train pendulum", 1, "dqn cannot be trained on pendulum: it chooses among actions"),
+    ("train cartpole-pixels --agent dreamer", 1, "dreamer cannot be trained on cartpole-pixels"),
+    ("train cartpole --agent i2a", 1, "Give one of those."),
+    ("train breakout --agent dreamer --set model_size=huge", 1, "model_size must be tiny or small or paper"),
+    ("train breakout --agent dreamer --set collect=500", 1, "Use: --from-agent NAME --collect N"),
+    ("train --settings --agent ppo", 1, "There are: a2c, dqn"),
     ("train breakout --set learning_rat=1", 1, "Did you mean learning_rate"),
     ("train breakout --set learning_rate", 1, "field=value"),
     ("train breakout --set =1", 1, "field=value"),

@@ -1,0 +1,335 @@
+"""The algorithms by their names: how each is configured, trained and loaded. Heavy imports happen when one is."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agents.envs.games import build_games, game_settings
+from agents.envs.names import CLASSIC_CONTROL, resolve_game
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from agents.dreamer.actions import Actions
+    from agents.dreamer.world_model import WorldModel
+    from agents.envs.atari import AtariSettings
+    from agents.envs.guided import GuidedGames
+    from agents.interfaces import Agent, Games, Trainer
+    from agents.runs.directory import RunConfig
+
+
+def _dqn_config() -> type[Any]:
+    from agents.dqn.config import DQNConfig
+
+    return DQNConfig
+
+
+def _dqn_config_for(game: str) -> Any:
+    from agents.dqn.config import config_for
+
+    return config_for(game)
+
+
+def _dqn_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dqn.train import DQNTrainer
+    return DQNTrainer(config, games, run.seed, device)
+
+
+def _as_seen(game: str, settings: AtariSettings | None) -> tuple[tuple[str, ...], int, tuple[int, ...]]:
+    """The names of a game's actions, the frames of an observation, and the shape of a frame."""
+    with contextlib.closing(build_games(game, 1, settings)) as games:
+        return games.action_names, games.stack, games.frame_shape
+
+
+def _dqn_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dqn.agent import DQNAgent
+    from agents.dqn.network import build_network
+    from agents.envs.emulator import EmulatorModel
+
+    names, stack, frame_shape = _as_seen(game, settings)
+    network = build_network(len(names), stack, frame_shape, config)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+
+
+def _a2c_config() -> type[Any]:
+    from agents.a2c.config import A2CConfig
+
+    return A2CConfig
+
+
+def _a2c_config_for(game: str) -> Any:
+    from agents.a2c.config import config_for
+
+    return config_for(game)
+
+
+def _a2c_view(game: str) -> AtariSettings:
+    from agents.envs.atari import AtariSettings
+
+    if game == "breakout":
+        # From the top wall to the paddle, each two by two pixels as one: what a model of the game can predict exactly.
+        return AtariSettings(size=80, max_pool=False, crop_top=33, crop_bottom=17)
+    return AtariSettings(size=80)
+
+
+def _a2c_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.a2c.train import A2CTrainer
+    return A2CTrainer(config, games, run.seed, device)
+
+
+def _a2c_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.a2c.agent import A2CAgent
+    from agents.a2c.network import build_network
+    from agents.envs.emulator import EmulatorModel
+
+    names, stack, frame_shape = _as_seen(game, settings)
+    network = build_network(len(names), stack, frame_shape, config)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return A2CAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+
+
+def _dreamer_config() -> type[Any]:
+    from agents.dreamer.config import DreamerConfig
+
+    return DreamerConfig
+
+
+def _dreamer_v1_config_for(game: str) -> Any:
+    from agents.dreamer.config import v1_config_for
+
+    return v1_config_for(game)
+
+
+def _dreamer_view(game: str) -> AtariSettings:
+    from agents.envs.atari import AtariSettings
+
+    if game == "breakout":
+        # From the top wall to the paddle, each two by two pixels as one: the ball is then one by two.
+        return AtariSettings(colour=True, stack=1, size=80, max_pool=False, crop_top=33, crop_bottom=17)
+    return AtariSettings(colour=True, stack=1, size=80)
+
+
+def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dreamer.train import DreamerTrainer
+
+    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config))
+
+
+def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.dreamer.actions import actions_of
+    from agents.dreamer.planning import Planner
+    from agents.dreamer.train import DreamerTrainer
+
+    planner = Planner(config, actions_of(games))
+    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config), planner=planner)
+
+
+def _guided_games(run: RunConfig, config: Any, epsilons: tuple[float, ...] = ()) -> GuidedGames:
+    """The games of the agent that `config.from_agent` names, as the run's own agent sees them."""
+    from agents.catalogue import find_checkpoint, load_agent
+    from agents.envs.guided import EXPLORATION, GuidedGames
+
+    checkpoint = find_checkpoint(config.from_agent, run.game)
+    seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
+    if seen is None or settings is None:
+        raise UserError(f"{run.game} cannot be watched: only Atari games can.")
+    game = resolve_game(run.game)
+    return GuidedGames(load_agent(checkpoint), seen, game, config.num_games, settings, epsilons or EXPLORATION)
+
+
+def _dreamer_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dreamer.agent import DreamerAgent
+    from agents.dreamer.behaviour import Behaviour
+    from agents.optimizers import with_prefix
+
+    names, actions, model = _world_model(game, settings, config, weights)
+    behaviour = Behaviour(config, actions)
+    behaviour.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "behaviour.").items()})
+    return DreamerAgent(model, behaviour, names, settings, device)
+
+
+def _planet_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dreamer.agent import DreamerAgent
+    from agents.dreamer.planning import Planner
+
+    names, actions, model = _world_model(game, settings, config, weights)
+    return DreamerAgent(model, Planner(config, actions), names, settings, device)
+
+
+def _world_model(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor]
+) -> tuple[tuple[str, ...], Actions, WorldModel]:
+    """The game's actions by name and by kind, and the world model that any of Dreamer's family has learnt of it."""
+    from agents.dreamer.actions import actions_of
+    from agents.dreamer.world_model import WorldModel
+    from agents.optimizers import with_prefix
+
+    with contextlib.closing(build_games(game, 1, settings)) as games:
+        names, actions = games.action_names, actions_of(games)
+        model = WorldModel(config, actions.size, games.frame_shape)
+    model.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "model.").items()})
+    return names, actions, model
+
+
+def _i2a_config() -> type[Any]:
+    from agents.i2a.config import I2AConfig
+
+    return I2AConfig
+
+
+def _i2a_config_for(game: str) -> Any:
+    from agents.i2a.config import config_for
+
+    return config_for(game)
+
+
+def _i2a_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.envs.emulator import EmulatorModel
+    from agents.envs.separate import SeparateGames
+    from agents.i2a.train import I2ATrainer
+
+    settings = game_settings(run.game, run.settings)
+    assert settings is not None  # `cannot` sees to that
+    game = resolve_game(run.game)
+    if config.model == "emulator":
+        games.close()
+        games = SeparateGames(game, config.num_games, settings)
+    return I2ATrainer(
+        *(config, games, settings, EmulatorModel(game, settings)),
+        guide=lambda: _games_of_others(run, config),
+        handed=lambda: _handed_parts(run.game, config),
+        seed=run.seed,
+        device=device,
+    )
+
+
+def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
+    """From which an environment model learns: of the agent that `config.from_agent` names and of one that plays at
+    random; of the latter alone where no agent is named.
+    """
+    from agents.envs.guided import EXPLORATION, GuidedGames
+
+    if config.from_agent:
+        return _guided_games(run, config, (*EXPLORATION[1:], 1.0))
+    settings = game_settings(run.game, run.settings)
+    assert settings is not None
+    return GuidedGames(None, settings, resolve_game(run.game), config.num_games, settings, (1.0,))
+
+
+def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:
+    """The weights of the parts that an I2A is handed, by the names that they have in it."""
+    from agents.catalogue import find_checkpoint
+    from agents.optimizers import with_prefix
+    from agents.runs.checkpoint import load_tensors
+
+    handed: dict[str, torch.Tensor] = {}
+    for part in ("environment_model", "rollout_policy"):
+        name = getattr(config, part)
+        if name:
+            checkpoint = find_checkpoint(name, game)
+            weights = load_tensors(checkpoint.folder / "weights.safetensors")
+            own = weights if checkpoint.agent == "a2c" else with_prefix(weights, f"{part}.")
+            handed |= {
+                f"{part}.{key}": tensor.float() if tensor.is_floating_point() else tensor for key, tensor in own.items()
+            }
+    return handed
+
+
+def _unpacked(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights that may have been shipped in half precision; what counts or looks up stays as it is."""
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def _i2a_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.envs.emulator import EmulatorModel
+    from agents.i2a.agent import I2AAgent
+    from agents.i2a.network import I2AParts
+
+    if settings is None:
+        raise UserError(f"i2a plays Atari games only, not {game}.")
+    emulator = EmulatorModel(game, settings)
+    parts = I2AParts(config, len(emulator.action_names), settings.stack, settings.frame_shape)
+    parts.load_state_dict(_unpacked(weights))
+    return I2AAgent(parts, config, emulator, settings, device)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """How one algorithm is configured, trained and loaded.
+
+    suited: its config for a game that may want other values than its defaults; None where it has no such games.
+    view:   how it plays and sees an Atari game, as long as nothing is set; None stands for the defaults.
+    reads:  other algorithms whose checkpoints it can play from: `planet:breakout-dreamer`.
+    cannot: games outside Atari that it cannot be trained on, and why, as the end of a sentence.
+    """
+
+    config: Callable[[], type[Any]]
+    trainer: Callable[[RunConfig, Any, Games, torch.device], Trainer]
+    agent: Callable[[str, AtariSettings | None, Any, dict[str, torch.Tensor], torch.device], Agent]
+    suited: Callable[[str], Any] | None = None
+    view: Callable[[str], AtariSettings] | None = None
+    reads: tuple[str, ...] = ()
+    cannot: Mapping[str, str] = field(default_factory=dict)
+
+    def config_for(self, game: str) -> Any:
+        """The config with which this game is trained, as long as nothing is set."""
+        return self.suited(game) if self.suited else self.config()()
+
+    def settings_for(self, game: str) -> AtariSettings:
+        """The settings with which an Atari game is played, as long as nothing is set."""
+        from agents.envs.atari import AtariSettings
+
+        return self.view(game) if self.view else AtariSettings()
+
+
+_NUMBERS = {"pendulum": "it chooses among actions, and those of pendulum are numbers. Use --agent dreamer-v1."}
+_GREY = {"cartpole-pixels": "it learns from pictures in colour, or from numbers. Use --agent dqn."}
+_NO_ATARI = dict.fromkeys(CLASSIC_CONTROL, "it imagines the pictures of an Atari game. Give one of those.")
+
+ALGORITHMS = {
+    "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _a2c_view, cannot=_NUMBERS),
+    "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, cannot=_NUMBERS),
+    "dreamer": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, view=_dreamer_view, cannot=_GREY),
+    "dreamer-v1": Algorithm(
+        *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view), cannot=_GREY
+    ),
+    "i2a": Algorithm(_i2a_config, _i2a_trainer, _i2a_agent, _i2a_config_for, _a2c_view, cannot=_NO_ATARI),
+    "planet": Algorithm(
+        *(_dreamer_config, _planet_trainer, _planet_agent),
+        view=_dreamer_view,
+        reads=("dreamer", "dreamer-v1"),
+        cannot=_GREY,
+    ),
+}
+
+
+def check_trainable(name: str, game: str) -> None:
+    """Raise UserError where there is no algorithm called `name`, or it cannot be trained on this game."""
+    reason = algorithm(name).cannot.get(game)
+    if reason:
+        raise UserError(f"{name} cannot be trained on {game}: {reason}")
+
+
+def algorithm(name: str) -> Algorithm:
+    """Raises UserError with near matches where there is no such algorithm."""
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    near = difflib.get_close_matches(name, ALGORITHMS, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(ALGORITHMS))}."
+    raise UserError(f"There is no algorithm called '{name}'. {hint}")
