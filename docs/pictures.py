@@ -17,7 +17,7 @@ SEED = 3
 PICTURES = {
     # name: mode, seconds of play, keys
     "watch": ("watch", 30, []),
-    "paused": ("watch", 30, ["p", 4.0, "down", "down", "down", *["right"] * 6]),
+    "inspector": ("watch", 30, ["p", 4.0, "down", "down", "down", *["right"] * 6, "b", "enter", 1.0, "t", 2.0, "v"]),
     "versus": ("versus", 20, []),
 }
 
