@@ -86,7 +86,7 @@ class A2CAgent:
         observations = state.observations
         probabilities, values = self.judge(observations)
         actions = draw_actions(probabilities, chances_of(observations))
-        fire = self.emulator.fire_action if self.emulator else None
+        fire = self.emulator.fire_action if self.emulator and self.emulator.settings.fire else None
         if fire is not None:
             actions = np.where(state.needs_fire, fire, actions)
         return actions, np.where(state.over, 0, values).astype(np.float32)

@@ -15,8 +15,10 @@ KINDS = ("local", "convolutional", "convlstm")
 
 @dataclass(frozen=True)
 class I2AConfig(A2CConfig):
-    """Policy and critic are trained as an A2C is, with its settings; `encoder` is the model-free path's."""
+    """Policy and critic are trained as an A2C is, with its settings."""
 
+    encoder: str = "small"
+    """The model-free path's, as A2C's: most of the work is the imagination's anyway."""
     model: str = "learnt"
     """What imagines: learnt; emulator: the game itself, on copies; none: nothing, every imagined frame is the present
     one and earns nothing (the paper's copy model: the same network, as the fair baseline)."""
