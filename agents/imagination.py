@@ -61,3 +61,11 @@ def follow(model: WorldModel, moment: Moment, actions: np.ndarray, horizon: int 
     rows = len(actions)
     nobody = np.zeros(rows, np.int64), np.zeros(rows, np.float32)
     return unroll(model, moment, horizon or actions.shape[1], lambda state: nobody, actions)
+
+
+def is_over(alive: float | np.ndarray) -> np.bool_ | np.ndarray:
+    """Whether an imagined game counts as over, by the probability that it has gone on up to here: Π continues.
+
+    True of what is no number, too: nothing follows from it.
+    """
+    return ~(np.asarray(alive) > 0.5)

@@ -29,6 +29,10 @@ class AgentFailed(Message):
         self.reason = reason
 
 
+class Arrived(Message):
+    """The game has been played up to where it is to be looked into, or to its end."""
+
+
 class Computed(Message):
     """What a task computed in its thread."""
 

@@ -78,7 +78,7 @@ class DQNAgent:
     def policy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
         q = self.q_values(state.observations)
         actions = q.argmax(-1)
-        fire = self.emulator.fire_action if self.emulator else None
+        fire = self.emulator.fire_action if self.emulator and self.emulator.settings.fire else None
         if fire is not None:
             actions = np.where(state.needs_fire, fire, actions)
         return actions, np.where(state.over, 0, q.max(-1)).astype(np.float32)

@@ -2,6 +2,9 @@
 
     gymnasium.make("agents.envs.dream:mbrl/Dream-v0", agent="breakout-dqn")
 
+Gymnasium loads no environments of other packages by itself (since 1.0): name this module before the colon, as above, or
+import it first.
+
 A dream begins at a moment of a real game that the agent plays, and goes on in the agent's world model alone: other
 programs can learn there, or plan. What they see is what the agent's settings show of a screen; what they earn is what
 the model expects.
@@ -23,6 +26,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from agents.catalogue import find_checkpoint, game_settings, load_agent
 from agents.envs.atari import AtariGame, AtariSettings
 from agents.errors import UserError
+from agents.imagination import is_over
 from agents.interfaces import ImaginativeAgent
 from agents.records import Moment
 from agents.settings import check_range
@@ -30,8 +34,6 @@ from agents.settings import check_range
 Start = Literal["real", "beginning"]
 MOST_STEPS = 30
 """Decisions that the agent plays, at most, from where one dream began to where the next one does."""
-ENDS = 0.5
-"""A dream is over with a step after which the model takes it for less likely than this that the game goes on."""
 MAX_HORIZON = 10_000
 
 
@@ -116,6 +118,7 @@ class Dreams:
         self._random = np.random.default_rng()
         self._seeded = False
         self.steps = np.zeros(rows, np.int64)
+        self._alive = np.ones(rows)  # P(the game has gone on up to here)
         size = self.settings.size
         self.observation_space = spaces.Box(0, 255, (size, size, 3 if self.settings.colour else 1), np.uint8)
         self.action_space = spaces.Discrete(len(self.agent.action_names))
@@ -127,7 +130,7 @@ class Dreams:
             self._reals.seed(self._random)
             seed = int(self._random.integers(2**31)) if self._stochastic else None
             self._model = self.agent.world_model(seed)
-        self.steps[:] = 0
+        self.steps[:], self._alive[:] = 0, 1
         moments = [self._reals.next(self._random) for _ in range(self.rows)]
         self._state = self._model.start(moments[0], self.rows)
         for row in range(1, self.rows):
@@ -143,7 +146,7 @@ class Dreams:
         for row in np.flatnonzero(rows):
             moment = self._reals.next(self._random)
             self._put(int(row), moment)
-            self.screens[row], self.steps[row] = moment.screen, 0
+            self.screens[row], self.steps[row], self._alive[row] = moment.screen, 0, 1
         return self._seen(self.screens[rows])
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -153,8 +156,9 @@ class Dreams:
         self.steps += 1
         self.screens = told.frames[:, 0].copy()
         goes_on = told.continues[:, 0]
-        ended = ~(goes_on >= ENDS)  # of what is no number, too
-        info = {"continue": goes_on, "uncertainty": told.uncertainty[:, 0]}
+        self._alive *= goes_on
+        info = {"continue": goes_on.copy(), "uncertainty": told.uncertainty[:, 0].copy()}
+        ended = np.asarray(is_over(self._alive))
         return self._seen(self.screens), told.rewards[:, 0], ended, self.steps >= self.horizon, info
 
     def _seen(self, screens: np.ndarray) -> np.ndarray:
@@ -166,7 +170,7 @@ class Dreams:
 
 
 class DreamEnv(gymnasium.Env[np.ndarray, np.int64]):
-    """One dream at a time.
+    """One dream at a time. It is over as soon as its game more probably is than not, by all of its steps together.
 
     agent:      name of a shipped agent, of a run or a checkpoint's folder; or an agent itself.
     start:      "real": at moments of a real game that the agent plays; "beginning": at the first one of a game.
@@ -246,6 +250,7 @@ class DreamVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if began.any():
             seen[began] = self._dreams.begin(began)
             rewards, ended, truncated = (np.where(began, 0, part) for part in (rewards, ended, truncated))
+            info["continue"][began], info["uncertainty"][began] = 1, 0  # nothing was dreamt in between
         ended, truncated = ended.astype(bool), truncated.astype(bool) & ~ended.astype(bool)
         self._over = ended | truncated
         return seen, rewards.astype(np.float32), ended, truncated, info

@@ -141,7 +141,8 @@ def compare_boards(real: BreakoutScreen, dreamt: BreakoutScreen) -> BoardCompari
 def first_parting(comparisons: Sequence[FrameComparison]) -> int | None:
     """Where a dream leaves the truth, as a place among its frames; None where it does not.
 
-    A frame that stands alone is no parting: the ball may have gone behind a brick a step early.
+    A frame that is followed by a true one is no parting: the ball may have gone behind a brick a step early. The last
+    frame is followed by none, so it counts.
     """
     parted = [comparison.parted for comparison in comparisons]
     lasting = (place for place, here in enumerate(parted) if here and all(parted[place : place + 2]))

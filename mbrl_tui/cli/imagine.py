@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.errors import UserError
-from mbrl_tui.cli.inspect import MAX_STEP
-from mbrl_tui.cli.options import MAX_SEED, Device, Sticky, check_place
+from mbrl_tui.cli.options import MAX_SEED, AtStep, Device, Sticky, check_place
 
 if TYPE_CHECKING:
     from agents.catalogue import Checkpoint
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from agents.records import Moment
     from mbrl_tui.dream.sheet import Future
 
+MAX_HORIZON = 50
 FORMATS = (".png", ".gif", ".json")
 
 
@@ -28,10 +28,8 @@ def imagine(
     agent: Annotated[
         str, typer.Option(metavar="NAME|RUN|PATH", help="A shipped agent, a run, or a checkpoint's folder.")
     ],
-    at_step: Annotated[
-        int, typer.Option(min=0, max=MAX_STEP, metavar="N", help="Decisions that the agent plays before.")
-    ] = 100,
-    horizon: Annotated[int, typer.Option(min=1, max=50, metavar="H", help="Decisions to look ahead.")] = 15,
+    at_step: AtStep = 100,
+    horizon: Annotated[int, typer.Option(min=1, max=MAX_HORIZON, metavar="H", help="Decisions to look ahead.")] = 15,
     actions: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +85,8 @@ def _actions(text: str, names: Sequence[str], horizon: int) -> list[int]:
     for word in words:
         if word not in names:
             raise UserError(f"There is no action '{word}'. There are: {', '.join(names)}.")
+    if len(words) > MAX_HORIZON:
+        raise UserError(f"{len(words)} actions are too many. Give {MAX_HORIZON} or fewer.")
     if len(words) > horizon:
         raise UserError(f"{len(words)} actions do not fit into {horizon} steps. Give --horizon {len(words)}.")
     return [names.index(word) for word in words]

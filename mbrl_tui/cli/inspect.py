@@ -6,28 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
+from mbrl_tui.cli.options import MAX_SEED, AgentOrBest, AtStep, Device, GameOrDefault, Sticky
 from mbrl_tui.cli.play import open_app
-
-MAX_STEP = 27_000
-"""Decisions in the longest game that there is: half an hour."""
 
 
 def inspect(
-    game: Annotated[
-        str | None,
-        typer.Argument(metavar="GAME", help="breakout, pong, space-invaders, … (default: the agent's, or breakout)"),
-    ] = None,
-    agent: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|RUN|PATH",
-            help="A shipped agent, a run, or a checkpoint's folder (default: the best that there is)",
-        ),
-    ] = None,
-    at_step: Annotated[
-        int, typer.Option(min=0, max=MAX_STEP, metavar="N", help="Decisions that the agent plays before.")
-    ] = 100,
+    game: GameOrDefault = None,
+    agent: AgentOrBest = None,
+    at_step: AtStep = 100,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, metavar="S", help="Decides all chance.")] = 0,
     sticky: Sticky = None,
     device: Device = None,

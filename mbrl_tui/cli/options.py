@@ -10,6 +10,19 @@ import typer
 
 from agents.errors import UserError
 
+GameOrDefault = Annotated[
+    str | None,
+    typer.Argument(metavar="GAME", help="breakout, pong, space-invaders, … (default: the agent's, or breakout)"),
+]
+AgentOrBest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|RUN|PATH",
+        help="A shipped agent, a run, or a checkpoint's folder (default: the best that there is)",
+    ),
+]
+AtStep = Annotated[int, typer.Option(min=0, max=27_000, metavar="N", help="Decisions that the agent plays before.")]
+"""No game is longer than half an hour: 27,000 decisions."""
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     typer.Option(help="Where networks compute; auto takes a GPU where there is one (default: auto)"),

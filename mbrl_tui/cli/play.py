@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agents.errors import UserError
-from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
+from mbrl_tui.cli.options import MAX_SEED, AgentOrBest, Device, GameOrDefault, Sticky
 
 if TYPE_CHECKING:
     from agents.catalogue import Checkpoint
@@ -18,17 +18,8 @@ SMALLEST = (60, 20)
 
 
 def play(
-    game: Annotated[
-        str | None,
-        typer.Argument(metavar="GAME", help="breakout, pong, space-invaders, … (default: the agent's, or breakout)"),
-    ] = None,
-    agent: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|RUN|PATH",
-            help="A shipped agent, a run, or a checkpoint's folder (default: the best that there is)",
-        ),
-    ] = None,
+    game: GameOrDefault = None,
+    agent: AgentOrBest = None,
     mode: Annotated[
         Literal["watch", "solo", "versus", "duet"] | None,
         typer.Option(help="Watch the agent, play yourself, against it, or together with it (default: watch)"),

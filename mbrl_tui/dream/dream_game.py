@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from agents.errors import UserError
+from agents.imagination import is_over
 from agents.interfaces import Agent, ImaginativeAgent, MixableModel, Policy
 from agents.records import Moment
 from mbrl_tui.play.players import AgentPlayer
-
-ENDS = 0.5
-"""A dream is over when its game has gone on this likely, or less, up to here."""
 
 
 class DreamGame:
@@ -23,7 +21,7 @@ class DreamGame:
     reward: expected of the last decision. score: of all since the person stepped in.
     goes_on: probability that the game was not over with the last decision. alive: with any of them.
     value:  the agent's, of the state it dreams of. doubt: of the model, as in `Rollout.uncertainty`.
-    Raises UserError where the agent has no model to be stepped.
+    Raises UserError where the agent has no model to be stepped, and where the dream is over with `actions`.
     """
 
     def __init__(self, player: AgentPlayer, moment: Moment, actions: tuple[int, ...] = (), seed: int | None = None):
@@ -37,6 +35,8 @@ class DreamGame:
         self._judge()
         for action in actions:
             self.advance(action)
+            if self.over:
+                raise UserError(f"This dream is over at step {self.step}. Step into it before that.")
         self.score = 0.0
 
     @property
@@ -45,7 +45,7 @@ class DreamGame:
 
     @property
     def over(self) -> bool:
-        return not self.alive > ENDS  # true of what is no number, too
+        return bool(is_over(self.alive))
 
     def advance(self, action: int | None = None) -> None:
         """One decision: `action`, or the agent's own choice. Raises RuntimeError once the dream is over."""

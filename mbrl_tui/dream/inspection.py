@@ -8,20 +8,18 @@ what is no longer wanted is never begun.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
-from agents.interfaces import PerceivingAgent
-from agents.records import Decision, Moment, Perception, Rollout
+from agents.interfaces import ImaginativeAgent, PerceivingAgent
+from mbrl_tui.dream.agenda import next_task
 from mbrl_tui.dream.dream_game import DreamGame
 from mbrl_tui.dream.sight import NEEDED, Lens, Sight
 from mbrl_tui.dream.task import Task
-from mbrl_tui.dream.tree import MAX_SAMPLES, Branch, Kind, Start, Tree
-from mbrl_tui.dream.truth import Truth, tell
+from mbrl_tui.dream.tree import MAX_SAMPLES, Branch, Kind, Tree
 from mbrl_tui.play.match import Match
 from mbrl_tui.play.players import AgentPlayer
 
@@ -36,8 +34,10 @@ class Inspection:
     no_agent: why there is no agent, where there is none.
     here, step: the future under the cursor, and the frame: 0 is the present.
     sight:    what the agent saw, through `lens`.
-    reason, no_truth, no_look: why nothing can be imagined, told or looked at; empty where it can.
-    said:     what was last found out, in words for a person.
+    reason, no_truth: why nothing can be imagined or told; empty where it can.
+    undecidable: the agent cannot decide here; `reason` says why.
+    pending:  what is still to be played in the real game: actions, or None for the choice of whoever plays.
+    looking:  the future that is to look at reality, and at which frame.
     """
 
     def __init__(self, match: Match, emulator: Callable[[], EmulatorModel], no_agent: str = "", step: int = 0):
@@ -50,7 +50,7 @@ class Inspection:
         self._horizon = FIRST_HORIZON
         self._make_emulator = emulator
         self._emulator: EmulatorModel | None = None
-        self._pending: deque[int | None] = deque()
+        self.pending: deque[int | None] = deque()
         self.tree: Tree | None = None
         self.sight: Sight | None = None
         self.here: Branch
@@ -67,7 +67,10 @@ class Inspection:
         if self.tree is not None and self.here in self.tree.visible:
             self._row = self.tree.visible.index(self.here)
         self.marked, self.tree, self.sight = None, None, None
-        self.reason = self.no_truth = self.no_look = self.said = ""
+        self.reason = self.no_truth = ""
+        self.undecidable = False
+        self.looking: tuple[Branch, int] | None = None
+        self._said: tuple[Branch, str] | None = None
         self._seeking: Branch | None = None
         if self.agent is None:
             self.reason = f"Look-ahead needs an agent: {self.no_agent}"
@@ -104,6 +107,11 @@ class Inspection:
         if self.tree is not None:
             self.step = (self.step + 1) % (self.tree.horizon + 1)
 
+    @property
+    def said(self) -> str:
+        """What was last found out of the future under the cursor, in words for a person."""
+        return self._said[1] if self._said is not None and self._said[0] is self.here else ""
+
     def move_row(self, by: int) -> None:
         if self.tree is not None:
             rows = self.tree.visible
@@ -124,13 +132,29 @@ class Inspection:
         truth = self.here.truth
         self._seeking = self.here if truth is None else None
         if truth is None:
-            self.said = "" if self.no_truth else "finding out what really happens …"
-        elif truth.parted is None:
-            self.said = f"this dream stays true for all of its {len(truth.comparisons)} steps"
+            self.say(self.here, "" if self.no_truth else "finding out what really happens …")
+            return
+        lost = "" if truth.ball_lost is None else f"the ball is lost at step {truth.ball_lost}"
+        if truth.parted is None:
+            words = f"this dream stays true for all of its {len(truth.comparisons)} steps"
+            self.say(self.here, f"{words}, but {lost}" if lost else words)
         else:
-            self.step, lost = truth.parted, truth.ball_lost
-            self.said = f"dream and truth part at step {truth.parted}"
-            self.said += f"; the ball is lost at step {lost}" if lost is not None else ""
+            self.step = truth.parted
+            words = f"dream and truth part at step {truth.parted}"
+            self.say(self.here, f"{words}; {lost}" if lost else words)
+
+    def _keep_in_view(self) -> None:
+        """After a change to the tree: the cursor on a future that is there and unfolded, no mark on one that is not."""
+        if self.tree is None:
+            return
+        visible = self.tree.visible
+        while self.here not in visible and self.here.parent is not None:
+            self.here = self.here.parent
+        self.move_time(0)
+        if self.marked is not None and self.marked not in self.tree.branches:
+            self.marked = None
+            if self.lens is Lens.COMPARED:
+                self.lens = self._first_lens
 
     # -- the tree -------------------------------------------------------------------------------------------
 
@@ -144,16 +168,31 @@ class Inspection:
         if self.tree is not None and self.can_branch:
             self.here = self.tree.branch(self.here, self.step, action)
 
+    @property
+    def _drawn(self) -> Branch | None:
+        """The future at the cursor of which there are draws, or could be."""
+        if self.tree is None or self.agent is None or self.here.rollout is None:
+            return None
+        drawn = self.here.parent if self.here.kind is Kind.SAMPLE else self.here
+        return drawn if drawn is not None and drawn.draw is None else None
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether draws can be had here. The emulator leaves nothing to be drawn: all would be alike."""
+        return self._drawn is not None and self.tree is not None and self.tree.model != EmulatorModel.name
+
+    @property
+    def has_draws(self) -> bool:
+        return self.tree is not None and any(branch.kind is Kind.SAMPLE for branch in self.tree.branches)
+
     def toggle_samples(self) -> None:
         """Draw the future under the cursor several times; or put its draws away."""
-        if self.tree is None or self.here.rollout is None:
-            return
-        drawn = self.here.parent if self.here.kind is Kind.SAMPLE else self.here
-        if drawn is None or drawn.draw is not None:
+        drawn = self._drawn
+        if self.tree is None or drawn is None:
             return
         if any(child.kind is Kind.SAMPLE for child in drawn.children):
             self.tree.forget_samples(drawn)
-            self.here = drawn
+            self._keep_in_view()
         else:
             self.tree.sample(drawn, self.samples)
 
@@ -163,32 +202,32 @@ class Inspection:
             return
         for branch in self.tree.branches:
             if any(child.kind is Kind.SAMPLE for child in branch.children):
-                was_here = self.here in branch.children
                 self.tree.sample(branch, self.samples)
-                self.here = branch if was_here else self.here
+        self._keep_in_view()
 
     def toggle_fold(self) -> None:
         if self.tree is not None:
             branch = self.here if self.here.children else self.here.parent
             if branch is not None:
                 branch.folded, self.here = not branch.folded, branch
+                self._keep_in_view()
 
     def prune(self) -> None:
         if self.tree is not None and self.here.parent is not None:
-            parent = self.here.parent
             self.tree.prune(self.here)
-            self.here = parent
+            self._keep_in_view()
 
     def change_horizon(self, by: int) -> None:
         if self.tree is not None:
             self.tree.set_horizon(self.tree.horizon + by)
             self._horizon = self.tree.horizon
-            if self.here not in self.tree.branches:
-                self.here = self.tree.roots[0]
-            self.move_time(0)
+            self._said = None
+            self._keep_in_view()
 
     def mark(self) -> None:
         """The future under the cursor is the one that others are compared with; or no longer."""
+        if self.tree is None:
+            return
         self.marked = None if self.marked is self.here else self.here
         self.lens = Lens.COMPARED if self.marked is not None else self._first_lens
 
@@ -197,110 +236,63 @@ class Inspection:
     def take(self) -> None:
         """The first action of the future under the cursor is to be played."""
         if self.tree is not None and self.here.actions:
-            self._pending = deque(self.here.actions[:1])
+            self.pending = deque(self.here.actions[:1])
 
     def go_along(self) -> None:
         """The actions up to the cursor are to be played; with the cursor on the present, all of them."""
         if self.tree is not None and self.here.rollout is not None:
-            self._pending = deque(self.here.actions[: self.step or None])
+            self.pending = deque(self.here.actions[: self.step or None])
             self.step = 0
 
     def step_on(self) -> None:
         """One decision of whoever holds the paddle is to be played."""
-        self._pending = deque([None])
+        self.pending = deque([None])
+
+    def leave(self) -> None:
+        """What is still to be played is not wanted any more."""
+        self.pending.clear()
 
     def advance(self, now: float) -> bool:
         """Play the next wanted decision, if there is one and the agent has made up its mind; whether it was played."""
-        if not self._pending or self.match.over or self.match.board.undecided:
+        if not self.pending or self.match.over or self.match.board.undecided:
             return False
-        self.match.step(now, self._pending.popleft())
+        self.match.step(now, self.pending.popleft())
         if self.match.over:
-            self._pending.clear()
+            self.pending.clear()
         self.renew()
         return True
 
-    def dream(self) -> DreamGame:
-        """The dream under the cursor as a game to be played on. Raises UserError where the agent has no such model."""
-        if self.tree is None or self.agent is None:
-            raise UserError(self.reason)
-        start = self.here.start if self.seen >= self.here.start.step else Start(self.tree.moment)
-        actions = self.here.actions[start.step : self.seen]
-        return DreamGame(self.agent, start.moment, actions)
+    @property
+    def can_dream(self) -> bool:
+        """Whether the agent has a model that could be stepped into, and the cursor is on its likeliest future."""
+        if self.agent is None or self.tree is None or self.reason or self.here.draw is not None:
+            return False
+        return self.agent.offers(ImaginativeAgent)
+
+    def dream(self, keep: Callable[[DreamGame], None], fail: Callable[[str], None]) -> Task | None:
+        """The dream under the cursor as a game to be played on; None where nothing is dreamt.
+
+        keep: takes it, if this is still the present then. fail: takes the reason where there is no such game.
+        """
+        tree, agent = self.tree, self.agent
+        if tree is None or agent is None or self.reason:
+            return None
+        drawn, seen = self.here.draw is not None, self.seen
+        start = self.here.start_before(seen)
+        actions = self.here.actions[start.step : seen]
+
+        def run() -> DreamGame:
+            if drawn:
+                raise UserError("A draw cannot be stepped into. Go up to the future that it is a draw of.")
+            return DreamGame(agent, start.moment, actions)
+
+        return Task(run, lambda game: keep(game) if tree is self.tree else None, fail)
 
     # -- what is to be computed -----------------------------------------------------------------------------
 
     def next_task(self) -> Task | None:
-        """What is wanted most: the future under the cursor, the agent's decision, the others, then their truth.
-
-        A step of the real game waits for the decision, and for nothing else.
-        """
-        tree, agent = self.tree, self.agent
-        if tree is None or agent is None:
-            return None
-        missing = tree.missing()
-        if self.match.board.undecided and (self._pending or self.reason or tree.roots[1] not in missing):
-            return self._decide(agent, tree)
-        if self._pending or self.reason:
-            return None
-        if missing:
-            wanted = self.here if self.here in missing else missing[0]
-            # The agent's own choice is the future of one of the actions: that is imagined once.
-            wanted = tree.roots[1] if wanted is tree.roots[0] else wanted
-            group = [branch for branch in missing if _alike(branch, wanted)]
-            return self._imagine(agent, tree, group)
-        if self.with_truth and not self.no_truth:
-            visible = tree.visible
-            place = visible.index(self.here) if self.here in visible else 0
-            untold = [branch for branch in visible[place:] + visible[:place] if branch.truth is None]
-            if untold:
-                return self._tell(tree, untold[0])
-        return self.sight.task(self.lens, self.here, self.seen) if self.sight and self.lens else None
-
-    def _decide(self, agent: AgentPlayer, tree: Tree) -> Task:
-        board, frame = self.match.board, self.match.board.game.frame
-
-        def keep(decision: Decision) -> None:
-            if board is self.match.board and frame == board.game.frame and board.undecided:
-                board.decide(decision)
-                self._choose(tree)
-
-        return Task(lambda: agent.decide(tree.moment), keep, self._cannot_imagine)
-
-    def _choose(self, tree: Tree) -> None:
-        """The future of the action that the agent has decided for is that of its own choice, once both are known."""
-        board = self.match.board
-        if tree is self.tree and board.decision is not None and not board.undecided:
-            future = tree.roots[1 + board.decision.action]
-            if future.rollout is not None and tree.is_whole(future) and not tree.is_whole(tree.roots[0]):
-                tree.roots[0].imagined(future.rollout)
-
-    def _imagine(self, agent: AgentPlayer, tree: Tree, group: Sequence[Branch]) -> Task:
-        first, horizon = group[0], tree.horizon
-        start, count = first.start, 1 if first.draw is None else first.draw[1]
-        drawn = first.draw is not None
-        # All draws of one future come of one question, so it is asked once.
-        given = [list(branch.given[start.step : horizon]) for branch in (group[:1] if drawn else group)]
-        actions = np.array(given, np.int64) if given[0] else None
-
-        def run() -> Rollout:
-            return agent.ask(lambda asked: asked.imagine(start.moment, horizon - start.step, actions, count))
-
-        def keep(rollout: Rollout) -> None:
-            if tree is self.tree and horizon == tree.horizon:
-                for place, branch in enumerate(group):
-                    branch.imagined(rollout.row(branch.draw[0] if branch.draw is not None else place))
-                self._choose(tree)
-
-        return Task(run, keep, self._cannot_imagine)
-
-    def _cannot_imagine(self, reason: str) -> None:
-        self.reason = reason
-
-    def _cannot_tell(self, reason: str) -> None:
-        self.no_truth = reason
-
-    def _cannot_look(self, reason: str) -> None:
-        self.no_look = reason
+        """What is wanted most, if anything is left to be computed."""
+        return next_task(self)
 
     def emulator(self) -> EmulatorModel:
         """The emulator on a copy of the game; the first call loads it."""
@@ -308,17 +300,22 @@ class Inspection:
             self._emulator = self._make_emulator()
         return self._emulator
 
-    def _tell(self, tree: Tree, branch: Branch) -> Task:
-        dreamt, game, since = branch.rollout, self.match.game, branch.start.step
-        assert dreamt is not None
+    @property
+    def decision_broken(self) -> bool:
+        """Whether the agent's decision for the present holds something that is no number."""
+        board = self.match.board
+        if board.decision is None or board.undecided:
+            return False
+        return not np.isfinite([board.decision.value, *board.decision.probabilities]).all()
 
-        def keep(truth: Truth) -> None:
-            if branch.rollout is dreamt:
-                branch.truth = truth
-                if self._seeking is branch is self.here:
-                    self.go_to_parting()
+    def told(self, branch: Branch) -> None:
+        """The truth of `branch` is known."""
+        if self._seeking is branch is self.here:
+            self.go_to_parting()
 
-        return Task(lambda: tell(self.emulator(), game, tree.moment, dreamt, since), keep, self._cannot_tell)
+    def say(self, branch: Branch, words: str) -> None:
+        """To be read as long as the cursor stands on `branch`."""
+        self._said = (branch, words)
 
     # -- what the agent saw ---------------------------------------------------------------------------------
 
@@ -351,32 +348,15 @@ class Inspection:
 
     @property
     def can_look(self) -> bool:
-        """Whether a look at reality can be had here: of an agent that has something to correct, and ahead."""
-        tree, agent = self.tree, self.agent
-        if tree is None or agent is None or not self.can_branch or self.here.draw is not None or not self.step:
+        """Whether a look at reality can be had here: of a model that it could correct, ahead, where something follows.
+
+        A draw is not the model's to correct.
+        """
+        if self.agent is None or not self.can_branch or self.step == 0 or self.here.draw is not None:
             return False
-        return agent.offers(PerceivingAgent)
+        return self.agent.offers(PerceivingAgent)
 
-    def look(self) -> Task | None:
-        """Let the future under the cursor look at reality here, and grow the one that follows from that."""
-        tree, sight = self.tree, self.sight
-        if tree is None or sight is None or not self.can_look:
-            return None
-        branch, step, before = self.here, self.step, self.here.rollout
-
-        def keep(result: tuple[Perception, Moment]) -> None:
-            perception, seen = result
-            if tree is self.tree and branch.rollout is before and branch in tree.branches:
-                moment = replace(seen, memory=perception.memory)
-                self.here = tree.look(branch, Start(moment, step, before))
-
-        return Task(sight.look(branch, step), keep, self._cannot_look)
-
-
-def _alike(one: Branch, other: Branch) -> bool:
-    """Whether two futures come of one question: a batch of rows of as many actions, or draws of the same row."""
-    if one.start is not other.start or (one.draw is None) != (other.draw is None):
-        return False
-    if one.draw is None or other.draw is None:
-        return len(one.given) == len(other.given)
-    return one.given == other.given and one.draw[1] == other.draw[1]
+    def look(self) -> None:
+        """The future under the cursor is to look at reality here: the one that follows from that will grow."""
+        if self.can_look:
+            self.looking = (self.here, self.step)

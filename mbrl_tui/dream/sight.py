@@ -15,6 +15,7 @@ from mbrl_tui.dream.task import Task
 from mbrl_tui.dream.tree import Branch
 from mbrl_tui.dream.truth import moment_after
 from mbrl_tui.play.players import AgentPlayer
+from mbrl_tui.terminal.heat_map import heat_map
 
 
 class Lens(StrEnum):
@@ -42,7 +43,7 @@ class Sight:
     """What is known of one moment; `task` says what a lens still lacks.
 
     emulator:     gives the emulator, in a thread.
-    saliency:     (h, w) float32, as `SalientAgent.saliency`.
+    saliency:     (h, w, 3) uint8, `SalientAgent.saliency` as a heat map upon the screen.
     deliberation: as `DeliberatingAgent.deliberate`.
     notes:        why something could not be had, by the lens.
     """
@@ -52,10 +53,10 @@ class Sight:
         self.saliency: np.ndarray | None = None
         self.deliberation: tuple[Rollout, Decision] | None = None
         self.notes: dict[Lens, str] = {}
-        self._perceived: tuple[Rollout | None, int, Perception] | None = None
+        self._perceived: tuple[Rollout | None, int, Perception | str] | None = None
 
-    def perception(self, branch: Branch, step: int) -> Perception | None:
-        """What one look at reality tells the agent at a frame of `branch`; None while unknown."""
+    def perception(self, branch: Branch, step: int) -> Perception | str | None:
+        """What one look at reality tells the agent at a frame of `branch`, or why it tells nothing; None: unknown."""
         if self._perceived is None:
             return None
         rollout, at, perception = self._perceived
@@ -70,19 +71,23 @@ class Sight:
         if lens is Lens.REASONS and self.deliberation is None:
             return self._finding(lens, "deliberation", lambda: self._agent.ask(self._reasons))
         if lens in (Lens.BELIEF, Lens.CODE) and self.perception(branch, step) is None:
-            look, rollout = self.look(branch, step), branch.rollout
-            return self._finding(lens, "_perceived", lambda: (rollout, step, look()[0]))
+            return self._perceiving(branch, step)
         return None
+
+    def _perceiving(self, branch: Branch, step: int) -> Task:
+        look, rollout = self.look(branch, step), branch.rollout
+
+        def keep(perception: Perception | str) -> None:
+            self._perceived = (rollout, step, perception)
+
+        return Task(lambda: look()[0], keep, keep)  # why there is none is true of this frame alone
 
     def look(self, branch: Branch, step: int) -> Callable[[], tuple[Perception, Moment]]:
         """Will look at reality at a frame of `branch`, of which the agent dreams until then.
 
         Gives what that tells, and the real moment. What a draw would have become is not told: the likeliest future is.
         """
-        start, actions = branch.start, branch.actions[:step]
-        ancestor = branch.parent
-        while step < start.step and ancestor is not None:
-            start, ancestor = ancestor.start, ancestor.parent
+        start, actions = branch.start_before(step), branch.actions[:step]
 
         def run() -> tuple[Perception, Moment]:
             seen = moment_after(self._emulator(), self._moment, actions) if step else self._moment
@@ -102,7 +107,7 @@ class Sight:
 
     def _salient(self, agent: Agent) -> np.ndarray:
         assert isinstance(agent, SalientAgent)
-        return agent.saliency(self._moment)
+        return heat_map(self._moment.screen, agent.saliency(self._moment))
 
     def _reasons(self, agent: Agent) -> tuple[Rollout, Decision]:
         assert isinstance(agent, DeliberatingAgent)

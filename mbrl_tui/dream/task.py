@@ -17,3 +17,12 @@ class Task:
     run: Callable[[], Any]
     keep: Callable[[Any], None]
     fail: Callable[[str], None]
+
+    def then(self, other: Task) -> Task:
+        """Both, one after the other, as one: their results come together."""
+
+        def keep(results: tuple[Any, Any]) -> None:
+            self.keep(results[0])
+            other.keep(results[1])
+
+        return Task(lambda: (self.run(), other.run()), keep, self.fail)

@@ -82,11 +82,25 @@ class Branch:
         """The first step whose reward, continuation, value or doubt is no number."""
         return None if self.rollout is None else first_without_number(self.rollout)
 
+    @property
+    def follows_parent(self) -> bool:
+        """Whether all of its actions are those of its parent."""
+        return self.kind in (Kind.SAMPLE, Kind.LOOK)
+
+    def start_before(self, step: int) -> Start:
+        """Where the dream that leads to frame `step` begins: before its look at reality, a future is its parent."""
+        if step < self.start.step and self.parent is not None:
+            return self.parent.start_before(step)
+        return self.start
+
     def imagined(self, rollout: Rollout) -> None:
         """Take what was imagined from `start`, one row, with what came before it."""
         before, step = self.start.before, self.start.step
         self.rollout = rollout if before is None or not step else joined(before, step, rollout)
         self.truth = None
+        for child in self.children:
+            if child.follows_parent:
+                child.given = self.actions
 
 
 class Tree:
@@ -176,7 +190,15 @@ class Tree:
         parent.children = [child for child in parent.children if child.kind is not Kind.SAMPLE]
 
     def look(self, parent: Branch, start: Start) -> Branch:
-        """The future under the same actions that begins anew from a look at reality; `start` as in `Branch`."""
+        """The future under the same actions that begins anew from a look at reality; the same one if it is there.
+
+        start: as in `Branch`.
+        """
+        looks = (child for child in parent.children if child.kind is Kind.LOOK)
+        known = next((child for child in looks if child.start.step == start.step), None)
+        if known is not None:
+            parent.folded = False
+            return known
         child = Branch(Kind.LOOK, f"{start.step} looked", start, parent.actions, parent, start.step)
         return self._grow(child)
 

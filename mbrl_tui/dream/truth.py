@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.envs.emulator import EmulatorModel
+from agents.errors import UserError
 from agents.fidelity.comparison import BallFate, FrameComparison, compare_frames, difference, first_parting
 from agents.imagination import follow
 from agents.records import Moment, Rollout
@@ -67,9 +68,14 @@ def tell(emulator: EmulatorModel, game: str, moment: Moment, dreamt: Rollout, si
 
 
 def moment_after(emulator: EmulatorModel, moment: Moment, actions: tuple[int, ...]) -> Moment:
-    """The instant that really follows `moment` under these actions, without any memory."""
+    """The instant that really follows `moment` under these actions, without any memory.
+
+    Raises UserError where the game is over by then: a screen stands still, and nothing is to be learnt from it.
+    """
     state = emulator.start(moment, 1)
-    for action in actions:
+    for step, action in enumerate(actions, start=1):
         state = emulator.step(state, np.array([action]))
+        if state.over[0]:
+            raise UserError(f"The real game is over at step {step}: there is nothing to look at from there on.")
     snapshot = state.snapshots[0]
     return Moment(snapshot.observation, snapshot.screen, snapshot.needs_fire, snapshot)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from mbrl_tui.dream.dream_game import DreamGame
 from mbrl_tui.play.clock import FRAME_RATE, SPEEDS, Time
-from mbrl_tui.play.players import KEY_DIRECTIONS, AgentPlayer, held_action
+from mbrl_tui.play.players import AgentPlayer, held_action
 from mbrl_tui.screens.panels import Facts
-from mbrl_tui.terminal.keys import HeldKeys
+from mbrl_tui.screens.playing_screen import PlayingScreen
 from mbrl_tui.widgets.frame_view import FrameView
 from mbrl_tui.widgets.value_chart import ValueChart
 from mbrl_tui.widgets.writing import brief, share, signed
-
-if TYPE_CHECKING:
-    from mbrl_tui.terminal.key_releases import KeyReleased
 
 DECISIONS_A_SECOND = FRAME_RATE / 4
 """At full speed: an action holds for four frames in all that a world model learns from."""
 
 
-class DreamScreen(Screen[None]):
+class DreamScreen(PlayingScreen):
     """One dream at a time; ESC wakes up. `agent` looks on, and plays while it holds the paddle."""
 
     AUTO_FOCUS = None
@@ -41,11 +36,9 @@ class DreamScreen(Screen[None]):
     ]
 
     def __init__(self, game: DreamGame, agent: AgentPlayer, time: Time):
-        super().__init__()
+        super().__init__(time)
         self.game = game
         self.agent = agent
-        self.time = time
-        self.keys = HeldKeys()
         self.agent_plays = False
         self.held = False
         self._speed = SPEEDS.index(1.0)
@@ -99,19 +92,6 @@ class DreamScreen(Screen[None]):
             ("model", game.model),
         ]
         self._facts.show(rows)
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key.lower() in KEY_DIRECTIONS:
-            self.keys.press(event.key.lower(), self.time.now())
-
-    def on_key_released(self, event: KeyReleased) -> None:
-        self.keys.release(event.key.lower(), self.time.now())
-
-    @on(events.AppBlur)
-    @on(events.ScreenSuspend)
-    def let_go(self) -> None:
-        """Releases will go elsewhere."""
-        self.keys.clear()
 
     def action_wake(self) -> None:
         if self.is_active:

@@ -48,6 +48,10 @@ class Futures(VerticalScroll, can_focus=False):
         for pair in self._pairs:
             yield from (pair.dream, pair.truth)
 
+    def forget(self) -> None:
+        """What is shown belongs to another game."""
+        self._shown = []
+
     def branch_of(self, strip: RolloutStrip) -> Branch | None:
         """The future that a strip shows now."""
         for pair, branch in zip(self._pairs, self._shown, strict=False):

@@ -9,17 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.markup import escape
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from agents.errors import UserError
 from agents.records import Decision
+from mbrl_tui.dream.dream_game import DreamGame
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.dream.task import Task
 from mbrl_tui.messages import Computed, NotComputed
 from mbrl_tui.play.clock import Time
-from mbrl_tui.play.players import KEY_DIRECTIONS
 from mbrl_tui.screens.action_menu import ActionMenu
 from mbrl_tui.screens.arrangement import SMALLEST, arrange_inspection
 from mbrl_tui.screens.board_view import BoardView
@@ -30,6 +29,7 @@ from mbrl_tui.screens.inspect_facts import facts_of
 from mbrl_tui.screens.key_hints import KeyHints
 from mbrl_tui.screens.lens_view import look_through
 from mbrl_tui.screens.panels import Facts
+from mbrl_tui.screens.playing_screen import PlayingScreen
 from mbrl_tui.terminal.keys import HeldKeys
 from mbrl_tui.widgets.decision_bars import DecisionBars
 from mbrl_tui.widgets.frame_view import FrameView
@@ -41,7 +41,7 @@ MODELS = {"emulator": "emulator: not learnt, it is the game itself"}
 """What a rollout's model means, where its name alone does not say it."""
 
 
-class InspectScreen(Screen[None]):
+class InspectScreen(PlayingScreen):
     """Looks into one held match, and plays it on where it is told to. It gives nothing back.
 
     keys: held by the person, for a step of a game that the person plays.
@@ -80,11 +80,9 @@ class InspectScreen(Screen[None]):
     ]
 
     def __init__(self, inspection: Inspection, agent_label: str, keys: HeldKeys, time: Time):
-        super().__init__()
+        super().__init__(time, keys)
         self.inspection = inspection
         self.agent_label = agent_label
-        self.keys = keys
-        self.time = time
         self._present = BoardView(classes="view", id="present")
         self._imagined = FrameView(classes="view imagined", id="imagined")
         self._lens = FrameView(classes="view", id="lens")
@@ -115,24 +113,33 @@ class InspectScreen(Screen[None]):
         yield self._hints
 
     def on_mount(self) -> None:
-        self._set_to_work()  # before there is anything to be seen
         self._arrange()
 
     def on_resize(self) -> None:
         self._arrange()
         self.call_after_refresh(self.show)
 
+    def look_into(self, inspection: Inspection) -> None:
+        """Another held game, in place of the one before."""
+        self._stop_running()
+        self._asked = None
+        self._futures.forget()
+        self.inspection = inspection
+
     # What takes its time is computed in a thread, one thing at a time; the newest wish comes next.
 
     def go_on(self) -> None:
-        """Play what is to be played, compute what is wanted next, and show how things stand."""
+        """Play what is to be played, compute what is wanted next, and show how things stand; only while in view."""
+        if not self.is_active:
+            return
         if self._computing is None and self.inspection.advance(self.time.now()) and self.inspection.match.over:
             self.action_back()
             return
-        self._set_to_work()
+        self.set_to_work()
         self.show()
 
-    def _set_to_work(self) -> None:
+    def set_to_work(self) -> None:
+        """Compute what is wanted next, if nothing is being computed."""
         if self._computing is None:
             task, self._asked = self._asked or self.inspection.next_task(), None
             if task is not None:
@@ -165,13 +172,15 @@ class InspectScreen(Screen[None]):
 
     # What a person does.
 
-    def on_key(self, event: events.Key) -> None:
-        # Arrows are the cursor's where there is something to look at, the paddle's where there is not.
-        if self.inspection.tree is None and event.key.lower() in KEY_DIRECTIONS:
-            self.keys.press(event.key.lower(), self.time.now())
+    @property
+    def plays_by_keys(self) -> bool:
+        """Arrows are the cursor's where there is something to look at, the paddle's where there is not."""
+        return self.inspection.tree is None
 
     def action_back(self) -> None:
         if self.is_active:
+            self._asked = None
+            self.inspection.leave()
             self.dismiss()
 
     def action_help(self) -> None:
@@ -257,7 +266,7 @@ class InspectScreen(Screen[None]):
         self.go_on()
 
     def action_look(self) -> None:
-        self._asked = self.inspection.look()
+        self.inspection.look()
         self.go_on()
 
     def action_fold(self) -> None:
@@ -283,16 +292,18 @@ class InspectScreen(Screen[None]):
 
     def action_dream(self) -> None:
         """Step into the dream; the real game waits here, where it is."""
-        inspection, agent = self.inspection, self.inspection.agent
-        if inspection.tree is None or agent is None or self._computing is not None:
-            return
+        agent = self.inspection.agent
         self._stop_running()
-        try:
-            game = inspection.dream()
-        except UserError as error:
-            self.notify(str(error), title="No dream", severity="warning", markup=False)
-            return
-        self.app.push_screen(DreamScreen(game, agent, self.time))
+
+        def step_in(game: DreamGame) -> None:
+            if self.is_active and agent is not None:
+                self.app.push_screen(DreamScreen(game, agent, self.time))
+
+        def refuse(reason: str) -> None:
+            self.notify(reason, title="No dream", severity="warning", markup=False)
+
+        self._asked = self.inspection.dream(step_in, refuse)
+        self.go_on()
 
     # What is shown.
 
@@ -314,6 +325,9 @@ class InspectScreen(Screen[None]):
         self._futures.divide(self.inspection, rows - place.height - 1 - self._hints.needed)
 
     @on(events.ScreenResume)
+    def resume(self) -> None:
+        self.go_on()
+
     def show(self) -> None:
         """All of it, as it stands."""
         if not self._futures.size.height or self.has_class("-too-small"):
@@ -349,7 +363,9 @@ class InspectScreen(Screen[None]):
         inspection = self.inspection
         if inspection.tree is None or inspection.reason:
             return inspection.reason
-        told = inspection.said or inspection.no_look or (inspection.no_truth if inspection.with_truth else "")
+        told = inspection.said or (inspection.no_truth if inspection.with_truth else "")
+        if inspection.decision_broken:
+            told = "the agent gives no number for its decision: what it chooses means nothing"
         broken = inspection.here.broken
         if broken is not None:
             told = f"the model gives no number at step {broken}: what it says from there on means nothing"

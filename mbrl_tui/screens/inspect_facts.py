@@ -34,7 +34,8 @@ def facts_of(inspection: Inspection) -> list[tuple[str, str]]:
     rows += _spread(branch, step)
     if inspection.lens in (Lens.BELIEF, Lens.CODE) and inspection.sight is not None:
         perception = inspection.sight.perception(branch, step)
-        rows.append(("surprise", "…" if perception is None else f"{perception.surprise:.1f} nats"))
+        if not isinstance(perception, str):
+            rows.append(("surprise", "…" if perception is None else f"{perception.surprise:.1f} nats"))
     return rows
 
 

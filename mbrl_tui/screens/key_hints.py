@@ -22,8 +22,10 @@ class KeyHints(Static):
     def show(self, inspection: Inspection) -> None:
         hints = (hints_for(inspection), self.app.size.width - 2)
         if hints != self._shown:
-            self._shown, self.needed = hints, len(lines(*hints))
-            self.update(Content("\n").join(_line(line) for line in lines(*hints)))
+            broken = lines(*hints)
+            grown = len(broken) != self.needed
+            self._shown, self.needed = hints, len(broken)
+            self.update(Content("\n").join(_line(line) for line in broken), layout=grown)
 
 
 def lines(hints: list[tuple[str, str]], width: int) -> list[list[tuple[str, str]]]:
@@ -45,26 +47,31 @@ def _line(hints: list[tuple[str, str]]) -> Content:
 
 
 def hints_for(inspection: Inspection) -> list[tuple[str, str]]:
-    """Keys and what they do, the most wanted first."""
-    if inspection.tree is None:
-        return [(".", "one step"), ("esc", "play"), ("?", "help"), ("q", "quit")]
-    hints = [
-        ("←→", "time"),
-        ("↑↓", "futures"),
-        ("n", "goes wrong"),
-        ("t", "truth"),
-        ("v", "lens"),
-        ("␣", "run"),
-        ("b", "branch"),
-        ("s", "draws"),
-        ("+−", "horizon"),
-        ("c", "compare"),
-    ]
+    """Keys that do something now and what they do, the most wanted first."""
+    way_out = [("?", "help"), ("esc", "play"), ("q", "quit")]
+    if inspection.match.over:
+        return way_out
+    step = (".", "step")
+    if inspection.tree is None or inspection.reason:
+        return way_out if inspection.undecidable else [step, *way_out]
+    here = inspection.here
+    hints = [("←→", "time"), ("↑↓", "futures"), ("n", "goes wrong"), ("t", "truth"), ("v", "lens"), ("␣", "run")]
+    if inspection.can_branch:
+        hints.append(("b", "branch"))
+    if inspection.can_draw:
+        hints.append(("s", "draws"))
+    if inspection.has_draws:
+        hints.append(("[]", "fewer, more"))
+    hints += [("+−", "horizon"), ("c", "compare")]
     if inspection.can_look:
         hints.append(("y", "look"))
-    if inspection.here.parent is not None:
+    if here.parent is not None:
         hints.append(("x", "drop"))
-    if inspection.here.parent is not None or inspection.here.children:
+    if here.parent is not None or here.children:
         hints.append(("f", "fold"))
-    game = [("⏎", "take"), ("g", "go"), (".", "step"), ("d", "dream")]
-    return [*hints, *game, ("?", "help"), ("esc", "play")]
+    if here.rollout is not None:
+        hints += [("⏎", "take"), ("g", "go")]
+    hints.append(step)
+    if inspection.can_dream:
+        hints.append(("d", "dream"))
+    return [*hints, *way_out]

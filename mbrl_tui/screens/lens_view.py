@@ -40,9 +40,7 @@ def look_through(inspection: Inspection) -> Picture | None:
     if lens is Lens.COMPARED:
         return _compared(inspection)
     if lens is Lens.SALIENCY:
-        screen = inspection.match.board.game.screen
-        heat = None if sight.saliency is None else heat_map(screen, sight.saliency)
-        return Picture(heat, lens, "" if heat is not None else "…")
+        return Picture(sight.saliency, lens, "" if sight.saliency is not None else "…")
     if lens is Lens.REASONS:
         return _reasons(inspection)
     return _perceived(lens, sight.perception(inspection.here, inspection.seen))
@@ -70,10 +68,10 @@ def _compared(inspection: Inspection) -> Picture | None:
     return Picture(heat_map(frame, difference(frame, inspection.frame)), title, "compared with the one marked")
 
 
-def _perceived(lens: Lens, perception: Perception | None) -> Picture:
+def _perceived(lens: Lens, perception: Perception | str | None) -> Picture:
     title = "expected, seen" if lens is Lens.BELIEF else "code"
-    if perception is None:
-        return Picture(None, title, "…")
+    if perception is None or isinstance(perception, str):
+        return Picture(None, title, perception or "…")
     words = f"{perception.surprise:.1f} nats"
     if lens is Lens.BELIEF:
         return Picture(beside(perception.expected_frame, perception.believed_frame), title, words)
@@ -89,8 +87,10 @@ def _reasons(inspection: Inspection) -> Picture:
         return Picture(None, Lens.REASONS, "…")
     rollout, without = deliberation
     names, decision = inspection.match.action_names, inspection.match.board.decision
+    forced = decision is not None and decision.forced
     chosen = names[decision.action] if decision is not None else "?"
-    words = f"decides {chosen}; without these {names[without.action]}"
+    words = f"{chosen} is pressed for it" if forced else f"decides {chosen}"
+    words += f"; without these {names[without.action]}"
     return Picture(mosaic(rollout), f"the {len(rollout)} futures that decide", words)
 
 

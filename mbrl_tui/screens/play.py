@@ -5,40 +5,40 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widgets import Footer
+from textual.worker import get_current_worker
 
 from agents.envs.atari import AtariSettings
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.interfaces import Agent
 from mbrl_tui.dream.inspection import Inspection
-from mbrl_tui.messages import AgentFailed, AgentLoaded
+from mbrl_tui.messages import AgentFailed, AgentLoaded, Arrived
 from mbrl_tui.play.clock import FrameClock, FrameMeter, Time
 from mbrl_tui.play.match import Match, Mode
-from mbrl_tui.play.players import KEY_DIRECTIONS, AgentPlayer, HumanPlayer
+from mbrl_tui.play.players import AgentPlayer, HumanPlayer
 from mbrl_tui.screens.help import HelpScreen
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
+from mbrl_tui.screens.playing_screen import PlayingScreen
 from mbrl_tui.screens.stage import Showing, Stage
-from mbrl_tui.terminal.keys import HeldKeys
-
-if TYPE_CHECKING:
-    from mbrl_tui.terminal.key_releases import KeyReleased
 
 LEAST_REST = 0.001
 """Seconds between two pictures that are left to keys and to painting, however late the game is."""
+
+INSPECTOR = "inspector"
+"""What the app calls that screen."""
 
 METER_PERIOD = 20
 """Pictures between two readings of the meter."""
 
 
-class PlayScreen(Screen[None]):
+class PlayScreen(PlayingScreen):
     """One match at a time. It is shown at once; who is not yet there (the agent) is waited for.
 
     The picture advances only here, in `play`; a game that is held is in the hands of the inspector.
@@ -70,19 +70,18 @@ class PlayScreen(Screen[None]):
         time: Time,
         inspect_at: int | None = None,
     ):
-        super().__init__()
+        super().__init__(time)
         self.agent_label = agent_label
         self.settings = settings
-        self.time = time
-        self.keys = HeldKeys()
         self.human = HumanPlayer(self.keys.held)
         self.match = Match(game, mode, self.human, None, settings, seed)
         self.agent: AgentPlayer | None = None
         self.no_agent = f"loading {agent_label} …" if load_agent else "start again with --agent NAME"
         self._failed = load_agent is None  # no agent will come
         self._load = load_agent
-        self._inspect_at = inspect_at
-        self._inspector: InspectScreen | None = None  # while it is open
+        self._inspect_at = inspect_at if load_agent is not None else None
+        self._arrived = False
+        self._inspector: InspectScreen | None = None
         self._clock = FrameClock(time.now())
         self._meter = FrameMeter()
         self._painting = False  # a picture is made and not yet painted
@@ -120,7 +119,7 @@ class PlayScreen(Screen[None]):
         self.post_message(AgentLoaded(agent))
 
     def on_unmount(self) -> None:
-        gc.unfreeze()  # emulators are freed before the program ends
+        gc.unfreeze()  # emulators are to be freed before the program ends
 
     def on_agent_loaded(self, message: AgentLoaded) -> None:
         agent = AgentPlayer(message.agent, self.settings.fire, self.agent_label)
@@ -133,29 +132,45 @@ class PlayScreen(Screen[None]):
         self._renew()
         if self._inspect_at is not None:
             self.play_up_to(self._inspect_at)
-        elif self._inspector is not None:
-            self._inspector.inspection.renew()
-            self._inspector.go_on()
+        self._tell_inspector()
 
     @work(thread=True, group="load")
     def play_up_to(self, decisions: int) -> None:
         """Take the game to a decision, or to its end, as fast as it goes; nothing else touches it until then."""
+        worker = get_current_worker()
         for _ in range(decisions):
+            if worker.is_cancelled:
+                return
             if self.match.over:
                 break
             self.match.step(self.time.now())
-        self.app.call_from_thread(self._arrived)
+        self.post_message(Arrived())
 
-    def _arrived(self) -> None:
-        self._inspect_at = None
-        self._renew()
-        self.action_pause()
+    def on_arrived(self) -> None:
+        self._arrived = True
+        self.look_in()
+
+    @on(events.ScreenResume)
+    def look_in(self) -> None:
+        """Once the game is where it is to be looked into, and nothing covers it."""
+        if self._arrived and self.is_active:
+            self._arrived, self._inspect_at = False, None
+            self._renew()
+            self.action_pause()
+
+    def _tell_inspector(self) -> None:
+        """An agent has come, or never will: look anew, at once or when nothing covers the inspector any more."""
+        if self._inspector is not None and self._inspector in self.app.screen_stack:
+            self._inspector.inspection.no_agent = self.no_agent
+            self._inspector.inspection.renew()
+            self._inspector.go_on()
 
     def on_agent_failed(self, message: AgentFailed) -> None:
-        self.no_agent, self._failed = message.reason, True
+        self.no_agent, self._failed, self._inspect_at = message.reason, True, None
         if self.match.ready:
             self.notify(message.reason, title="No agent", severity="error", timeout=15, markup=False)
         self._renew()
+        self._tell_inspector()
 
     # The game runs.
 
@@ -189,38 +204,32 @@ class PlayScreen(Screen[None]):
     @property
     def running(self) -> bool:
         """Whether the game goes on by itself now. It waits for the agent rather than make the screen wait."""
-        held = self.match.over or not self.match.ready or self._inspect_at is not None or self.has_class("-too-small")
+        held = self.match.over or not self.match.ready or self._played_elsewhere or self.has_class("-too-small")
         asked = self.match.agent is not None and self.match.agent.busy
         return self.is_active and not held and not asked
 
-    def on_key(self, event: events.Key) -> None:
-        key = event.key.lower()  # with caps lock on too
-        if key in KEY_DIRECTIONS:
-            self.keys.press(key, self.time.now())
-
-    def on_key_released(self, event: KeyReleased) -> None:
-        self.keys.release(event.key.lower(), self.time.now())
-
-    @on(events.AppBlur)
-    @on(events.ScreenSuspend)
-    def let_go(self) -> None:
-        """Releases will go elsewhere."""
-        self.keys.clear()
+    @property
+    def _played_elsewhere(self) -> bool:
+        """Whether the game is being played up to a step, or will be: until then it is that thread's alone."""
+        return self._inspect_at is not None
 
     def action_hand_over(self) -> None:
-        self.match.hand_over()
-        self._show_game()
+        if not self._played_elsewhere:
+            self.match.hand_over()
+            self._show_game()
 
     def action_speed(self, by: int) -> None:
         self._clock.change_speed(by)
         self._show_game()
 
     def action_restart(self) -> None:
-        self.match.restart()
-        self._begin_match()
+        if not self._played_elsewhere:
+            self.match.restart()
+            self._begin_match()
 
     def action_modes(self) -> None:
-        self.app.push_screen(ModeMenu(self.match.mode), self._change_mode)
+        if not self._played_elsewhere:
+            self.app.push_screen(ModeMenu(self.match.mode), self._change_mode)
 
     def _change_mode(self, mode: Mode | None) -> None:
         if mode is not None and mode is not self.match.mode:
@@ -234,7 +243,7 @@ class PlayScreen(Screen[None]):
     # The game is held, and looked into.
 
     def action_pause(self) -> None:
-        if not self.is_active or not self.match.ready or self.match.over or self._inspect_at is not None:
+        if not self.is_active or not self.match.ready or self.match.over or self._played_elsewhere:
             return
         self.match.finish_decision(self.time.now())
         if self.match.over:
@@ -242,11 +251,16 @@ class PlayScreen(Screen[None]):
             return
         match = self.match
         inspection = Inspection(match, lambda: EmulatorModel(match.game, match.board.game.settings), self.no_agent)
-        self._inspector = InspectScreen(inspection, self.agent_label, self.keys, self.time)
+        if self._inspector is None:
+            # Kept for the next time: to make it takes longer than to look ahead.
+            self._inspector = InspectScreen(inspection, self.agent_label, self.keys, self.time)
+            self.app.install_screen(self._inspector, INSPECTOR)
+        else:
+            self._inspector.look_into(inspection)
+        self._inspector.set_to_work()  # before there is anything to be seen
         self.app.push_screen(self._inspector, self._inspected)
 
     def _inspected(self, _: None) -> None:
-        self._inspector = None
         self._renew()
 
     # What is shown.

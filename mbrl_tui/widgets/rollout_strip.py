@@ -11,11 +11,12 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from agents.imagination import is_over
 from agents.records import Rollout
 from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.action_signs import sign
@@ -154,6 +155,7 @@ class RolloutStrip(Widget):
         self._annotations = PLAIN
         self._end: int | None = None  # the frame with which the game ends
         self._first = 0  # the leftmost frame in view
+        self._window = range(0)  # the frames that are drawn
         self._blocks: dict[int, Block] = {}  # for each frame its picture, and the line below it
         self._lines: list[Strip] | None = None
         self._drawn_size = Size()
@@ -172,28 +174,39 @@ class RolloutStrip(Widget):
     ) -> None:
         """Show row `row`; the strip scrolls until frame `cursor` is in view, and marks it.
 
-        A strip that is not selected marks its cursor faintly, so that strips one above the other can be given the
-        same cursor and scroll together. With `action_names`, the action that led to a frame stands above it.
+        A strip that is not selected marks its cursor faintly, in its first line, so that strips one above the other
+        can be given the same cursor and scroll together. With `action_names`, the action that led to a frame stands
+        above it.
         Raises IndexError where there is no such row or frame.
         """
         if not 0 <= row < len(rollout):
             raise IndexError(f"there is no row {row} among {len(rollout)}")
         if cursor is not None and not 0 <= cursor <= rollout.horizon:
             raise IndexError(f"there is no frame {cursor} in a rollout of {rollout.horizon} steps")
+        look = (label, tuple(action_names), selected, best)
+        same = look == (self._label, self._action_names, self._selected, self._best)
         if rollout is not self._rollout or row != self._row or annotations != self._annotations:
+            same = False
             self._rollout, self._row, self._annotations = rollout, row, annotations
             self._forget()
-            over = np.flatnonzero(np.cumprod(rollout.continues[row]) < 0.5)
+            over = np.flatnonzero(is_over(np.cumprod(rollout.continues[row])))
             self._end = int(over[0]) + 1 if len(over) else None
-        self._label, self._action_names = label, tuple(action_names)
-        self._cursor, self._selected, self._best = cursor, selected, best
+        moved, self._cursor = cursor != self._cursor, cursor
+        self._label, self._action_names, self._selected, self._best = look
+        if same and self._lines and not moved:
+            return
+        if same and self._lines and not selected and self._visible(rollout) == self._window:
+            # Of a cursor that moves elsewhere this strip shows a faint mark in its first line alone.
+            self._lines[0] = self._draw(rollout, 1)[0]
+            self.refresh(Region(0, 0, self.size.width, 1))
+            return
         self._lines = None
         self.refresh()
 
     def wait(self, label: str, selected: bool, indent: int) -> None:
         """Show nothing but a label: its rollout is still to come."""
         self._rollout, self._label, self._selected = None, label, selected
-        self._annotations = Annotations(indent=indent)
+        self._annotations, self._lines = Annotations(indent=indent), None
         self.refresh()
 
     def _frame_size(self, rollout: Rollout) -> tuple[int, int]:
@@ -249,19 +262,20 @@ class RolloutStrip(Widget):
             self._forget()
             self._drawn_size = self.size
         if self._lines is None:
-            self._lines = self._draw(self._rollout)
+            self._lines = self._draw(self._rollout, self.size.height)
         return self._lines[y]
 
-    def _draw(self, rollout: Rollout) -> list[Strip]:
-        width, height = self.size
-        visible = self._visible(rollout)
+    def _draw(self, rollout: Rollout, count: int) -> list[Strip]:
+        """The first `count` lines."""
+        width = self.size.width
+        self._window = visible = self._visible(rollout)
         blocks = [self._side(rollout), self._gap(visible[0] - 1, visible[0])]
         for frame in visible:
             if frame not in self._blocks:
                 self._blocks[frame] = [*self._picture(rollout, frame), *self._below(rollout, frame)]
             above = [[self._heading(rollout, frame)]] if self._annotations.heading else []
             blocks += [[*above, *self._blocks[frame]], self._gap(frame, frame + 1)]
-        lines = [[segment for block in blocks for segment in block[y]] for y in range(height)]
+        lines = [[segment for block in blocks for segment in block[y]] for y in range(count)]
         base = self.visual_style.rich_style
         drawn = [Strip(line).adjust_cell_length(width, base) for line in lines]
         if visible[0] > 0:
@@ -281,7 +295,9 @@ class RolloutStrip(Widget):
             return [[Segment("╳", lost)], *[[Segment("│", lost)]] * (self.size.height - 1)]
         if self._cursor in (left, right):
             side = "▌" if self._cursor == left else "▐"
-            segment = Segment(side, self._style("mark" if self._selected else "faint"))
+            if not self._selected:
+                return [[Segment(side, self._style("faint"))], *[[segment]] * (self.size.height - 1)]
+            segment = Segment(side, self._style("mark"))
         return [[segment]] * self.size.height
 
     @property

@@ -154,3 +154,16 @@ def test_the_memory_is_what_a_replay_of_the_whole_game_gives() -> None:
     np.testing.assert_array_equal(first.values, again.values)
     forgetful = agent.imagine(replace(moment, memory=None), 10)
     assert not np.array_equal(first.uncertainty, forgetful.uncertainty)
+
+
+@pytest.mark.parametrize("presses", [True, False])
+@pytest.mark.parametrize("kind", ["dqn", "a2c"])
+def test_fire_is_pressed_in_imagination_where_the_games_settings_say_so(kind: str, presses: bool) -> None:
+    agent, game = KINDS[kind](), game_of(kind)
+    moment = remembered(agent, game)
+    while (own := agent.act(moment).action) == agent.emulator.fire_action:
+        moment = remembered(agent, game, (2,))
+    waiting = replace(moment, snapshot=replace(moment.snapshot, needs_fire=True))
+    agent.emulator.settings = replace(agent.emulator.settings, fire=presses)
+    chosen, _ = agent.policy(agent.world_model().start(waiting, 1))
+    assert chosen[0] == (agent.emulator.fire_action if presses else own)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -17,8 +20,9 @@ from agents.dreamer.config import DreamerConfig
 from agents.dreamer.world_model import WorldModel
 from agents.envs.atari import AtariGame, AtariSettings, action_names
 from agents.envs.dream import DreamAgent, DreamEnv, DreamVectorEnv
-from agents.envs.emulator import EmulatorModel
+from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.errors import UserError
+from agents.interfaces import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +126,42 @@ def test_a_vector_of_one_dreams_what_the_single_environment_dreams(perfect: Drea
         one, many = single.step(np.int64(action)), vector.step(np.array([action]))
         assert np.array_equal(one[0], many[0][0])
         assert one[1] == pytest.approx(float(many[1][0]))
+
+
+@pytest.fixture
+def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model gives every step a chance of 0.8 that the game goes on, and a doubt of 3 nats."""
+    read = EmulatorModel.read
+
+    def doubt(self: EmulatorModel, states: Sequence[EmulatorState]) -> Prediction:
+        told = read(self, states)
+        return replace(told, continues=told.continues * np.float32(0.8), uncertainty=told.uncertainty + 3)
+
+    monkeypatch.setattr(EmulatorModel, "read", doubt)
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_a_dream_is_over_once_its_game_probably_is(perfect: DreamAgent) -> None:
+    """As in the app: 0.8³ > ½ > 0.8⁴."""
+    env = DreamEnv(perfect)
+    for _ in range(2):
+        env.reset(seed=0)
+        assert [env.step(np.int64(2))[2] for _ in range(4)] == [False, False, False, True]
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_a_dream_that_begins_anew_says_nothing_of_the_one_before(perfect: DreamAgent) -> None:
+    env = DreamVectorEnv(perfect, num_envs=2)
+    env.reset(seed=0)
+    env._dreams.steps[1] = 48  # it is over before the other one
+    told = [env.step(np.array([2, 3])) for _ in range(5)]
+    assert [(ended | truncated).tolist() for _, _, ended, truncated, _ in told] == [
+        [False, False], [False, True], [False, False], [True, False], [False, False]
+    ]  # fmt: skip
+    continues = [info["continue"].tolist() for *_, info in told]
+    doubts = [info["uncertainty"].tolist() for *_, info in told]
+    np.testing.assert_allclose(continues, [[0.8, 0.8], [0.8, 0.8], [0.8, 1], [0.8, 0.8], [1, 0.8]])
+    assert doubts == [[3, 3], [3, 3], [3, 0], [3, 3], [0, 3]]
 
 
 @pytest.mark.parametrize(

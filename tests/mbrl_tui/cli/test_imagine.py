@@ -76,6 +76,7 @@ def test_without_a_file_the_numbers_are_printed(mbrl: Mbrl, shared_tiny: Path) -
         (["--out", "nowhere/dream.png"], "There is no folder"),
         (["--actions", "UP"], "no action 'UP'. There are: NOOP, FIRE, RIGHT, LEFT"),
         (["--actions", "LEFT,LEFT,LEFT,LEFT,LEFT"], "Give --horizon 5"),
+        (["--actions", ",".join(["LEFT"] * 60)], "60 actions are too many. Give 50 or fewer."),
         (["--at-step", "9999"], "is over after"),
         (["--horizon", "51"], "less than or equal to 50"),
     ],

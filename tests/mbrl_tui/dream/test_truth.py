@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame
+from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
 from agents.records import Moment
 from mbrl_tui.dream.truth import moment_after, tell
+from mbrl_tui.play.match import Match, Mode
+from mbrl_tui.play.players import AgentPlayer, HumanPlayer
 
 
 @pytest.fixture
@@ -23,6 +26,38 @@ def test_the_truth_is_what_happens_when_the_actions_are_played(game, hazy, emula
         earned = game.step(int(action)).reward
         assert np.array_equal(truth.rollout.frames[0, k + 1], game.screen)
         assert truth.rollout.rewards[0, k] == earned
+
+
+@pytest.mark.parametrize("sticky", [0.0, 0.25])
+def test_the_truth_comes_true_with_luck_and_over_a_lost_life(agent, sticky):
+    """Sticky actions fall as foretold, FIRE is pressed where a life begins, and the match goes the same way."""
+    settings = AtariSettings(sticky=sticky)
+    agent = type(agent)(EmulatorModel("breakout", settings))
+    player = AgentPlayer(agent, True, "tape")
+    match = Match("breakout", Mode.WATCH, HumanPlayer(lambda now: frozenset()), player, settings, 3)
+    match.step(0.0)
+    moments = []
+    while match.board.game.lives == 5:
+        moments.append(match.board.moment())
+        match.step(0.0, 0)
+    moment = moments[-8]
+    truth = tell(agent.emulator, "breakout", moment, agent.imagine(moment, 24, np.zeros((1, 10), np.int64)))
+    actions = truth.rollout.actions[0].tolist()
+    assert 1 in actions[10:]  # FIRE
+    match.board.game.restore(moment.snapshot)
+    for step, action in enumerate(actions, start=1):
+        match.step(0.0, action)
+        assert np.array_equal(match.board.game.screen, truth.rollout.frames[0, step])
+    assert match.board.game.lives == 4
+
+
+def test_there_is_no_moment_after_the_games_end(emulator):
+    settings = AtariSettings(frame_cap=8)
+    game = AtariGame("breakout", settings)
+    short = EmulatorModel("breakout", settings)
+    assert moment_after(short, game.moment(), (2,)).snapshot.frame == 4
+    with pytest.raises(UserError, match="over at step 2"):
+        moment_after(short, game.moment(), (2, 2, 2))
 
 
 def test_a_dream_parts_from_the_truth_where_the_ball_is_lost(game, hazy, emulator):

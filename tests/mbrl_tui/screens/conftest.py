@@ -65,3 +65,18 @@ def looking(until) -> Callable[[MbrlApp], Awaitable[None]]:
         return screen.settled and screen.inspection.tree is not None and screen.inspection.next_task() is None
 
     return lambda app: until(lambda: settled(app))
+
+
+@pytest.fixture
+def inspecting(time, playing, looking):
+    """Plays for so many frames, then looks into the game."""
+
+    async def inspecting(pilot, frames: int = 40):
+        await playing(pilot.app)
+        await time.pass_frames(frames)
+        await pilot.press("p")
+        await looking(pilot.app)
+        await pilot.pause()
+        return pilot.app.screen.inspection
+
+    return inspecting

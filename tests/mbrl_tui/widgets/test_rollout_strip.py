@@ -193,6 +193,21 @@ async def test_frames_that_belong_to_another_future_too_are_dimmed(rollout):
         assert brightness(strip, 2) < 0.7 * brightness(strip, 3)
 
 
+async def test_however_the_cursor_moved_a_strip_looks_as_if_shown_at_once(rollout):
+    random = np.random.default_rng(0)
+    async with Show().run_test(size=(100, 24)) as pilot:
+        strip, fresh = pilot.app.query(RolloutStrip)
+        for _ in range(40):
+            look = {"cursor": int(random.integers(16)), "selected": bool(random.random() < 0.2), "action_names": NAMES}
+            strip.show(rollout, 0, "NOOP", **look)
+            await pilot.pause()
+            fresh._forget()
+            fresh._first = strip._first
+            fresh.show(rollout, 0, "NOOP", **look)
+            await pilot.pause()
+            assert [strip.render_line(y) for y in range(10)] == [fresh.render_line(y) for y in range(10)]
+
+
 async def test_a_strip_without_words_is_all_picture(rollout):
     async with Show().run_test(size=(250, 24)) as pilot:
         strip = pilot.app.strip
