@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import numpy as np
 import pytest
-from hazy import DreamingAgent, HazyAgent
+from hazy import DreamingAgent, HazyAgent, HazyModel
 
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel, EmulatorState
@@ -136,6 +136,23 @@ def hazy(emulator) -> HazyAgent:
 @pytest.fixture
 def dreaming(emulator) -> DreamingAgent:
     return DreamingAgent(emulator)
+
+
+@pytest.fixture
+def continuing(monkeypatch) -> Callable[[Iterable[float]], None]:
+    """Lets hazy models give these probabilities, one reading after another, that the game goes on."""
+
+    def continuing(probabilities: Iterable[float]) -> None:
+        read, told = HazyModel.read, iter(probabilities)
+
+        def doubtful(self, states):
+            prediction = read(self, states)
+            prediction.continues[:] = next(told)
+            return prediction
+
+        monkeypatch.setattr(HazyModel, "read", doubtful)
+
+    return continuing
 
 
 @pytest.fixture

@@ -80,3 +80,19 @@ def inspecting(time, playing, looking):
         return pilot.app.screen.inspection
 
     return inspecting
+
+
+@pytest.fixture
+def waiting_for(agent, time, playing, until):
+    """Plays for forty frames, then looks into the game, with an agent that imagines until `agent.may_look` is set."""
+
+    async def waiting_for(pilot):
+        await playing(pilot.app)
+        await time.pass_frames(40)
+        agent.may_look.clear()
+        await pilot.press("p")
+        inspection = pilot.app.screen.inspection
+        await until(lambda: inspection.agent.busy)
+        return inspection
+
+    return waiting_for

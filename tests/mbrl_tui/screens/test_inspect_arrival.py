@@ -1,0 +1,161 @@
+"""How a game comes to be looked into, and what may happen meanwhile."""
+
+import threading
+import time as clock
+
+import pytest
+from inspected import SIZE, said
+from textual import events
+
+from agents.errors import UserError
+from mbrl_tui.screens.inspect import InspectScreen
+from mbrl_tui.screens.mode_menu import ModeMenu
+from mbrl_tui.screens.play import PlayScreen
+from mbrl_tui.terminal.key_releases import KeyReleased
+
+
+async def test_a_game_can_be_entered_at_a_step(open_app, looking, until):
+    app = open_app("watch", inspect_at=25)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: isinstance(app.screen, InspectScreen))
+        await looking(app)
+        assert app.screen.inspection.match.board.game.frame == 100
+        await pilot.press("escape")
+        assert isinstance(app.screen, PlayScreen)
+
+
+async def test_an_agent_that_comes_late_is_looked_through_at_once(open_app, agent, until, looking):
+    may_load = threading.Event()
+    app = open_app("solo", lambda: may_load.wait(10) and agent)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        assert "loading tape" in said(app)
+        may_load.set()
+        await until(lambda: app.screen.inspection.tree)
+        await looking(app)
+
+
+@pytest.fixture
+def slow(agent, monkeypatch):
+    """The agent decides when it is let, `slow.set()`; `slow.asked` counts how often it was asked."""
+    may_act = threading.Event()
+    act, may_act.asked = agent.act, 0
+
+    def wait(moment):
+        may_act.asked += 1
+        assert may_act.wait(10)
+        return act(moment)
+
+    monkeypatch.setattr(agent, "act", wait)
+    return may_act
+
+
+async def test_a_game_on_its_way_to_a_step_is_not_touched(open_app, slow, until, looking):
+    app = open_app("duet", inspect_at=25)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: slow.asked)
+        play = app.screen
+        match, holds = play.match, play.match.board.agent_holds
+        await pilot.press("r", "m", "tab", "p")
+        assert app.screen is play
+        assert (play.match, match.seed, match.board.agent_holds) == (match, 3, holds)
+        slow.set()
+        await looking(app)
+        assert match.board.game.frame == 100
+        await pilot.press("escape", "r")
+        assert match.seed == 4  # now it is the person's again
+
+
+async def test_to_quit_does_not_wait_until_the_game_is_there(open_app, agent, slow, until):
+    app = open_app("watch", inspect_at=5_000)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: slow.asked)
+        await pilot.press("q")
+        slow.set()
+    asked = slow.asked
+    clock.sleep(0.2)
+    assert slow.asked <= asked + 1
+    assert asked < 20
+
+
+@pytest.mark.parametrize("cover", ["question_mark", "ctrl+p"])
+async def test_what_covers_the_game_on_arrival_is_waited_for(open_app, slow, until, looking, cover):
+    app = open_app("watch", inspect_at=25)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: slow.asked)
+        play = app.screen
+        await pilot.press(cover)
+        await until(lambda: app.screen is not play)
+        slow.set()
+        await until(lambda: play.match.board.game.frame == 100)
+        await until(lambda: play._arrived)
+        assert app.screen is not play
+        await pilot.press("escape")
+        await looking(app)
+        assert app.screen.inspection.match.board.game.frame == 100
+
+
+async def test_an_agent_that_comes_while_help_is_open_is_looked_through_afterwards(open_app, agent, until, looking):
+    may_load = threading.Event()
+    app = open_app("solo", lambda: may_load.wait(10) and agent)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p", "question_mark")
+        play = app.screen_stack[-3]
+        may_load.set()
+        await until(lambda: play.agent)
+        await pilot.press("escape")
+        await looking(app)
+        assert app.screen.inspection.tree.roots[0].rollout is not None
+
+
+async def test_an_agent_that_never_comes_is_said_not_to(open_app, until):
+    may_load = threading.Event()
+
+    def load():
+        may_load.wait(10)
+        raise UserError("There is no such agent.")
+
+    app = open_app("solo", load)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        assert "loading tape" in said(app)
+        may_load.set()
+        await until(lambda: said(app) == "Look-ahead needs an agent: There is no such agent.")
+
+
+async def test_an_agent_that_cannot_be_loaded_leaves_the_keys_to_the_person(open_app, until, notice):
+    def load():
+        raise UserError("There is no such agent.")
+
+    app = open_app("watch", load, inspect_at=25)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: "no such agent" in notice(app))
+        await pilot.press("m")
+        assert isinstance(app.screen, ModeMenu)
+
+
+async def test_keys_are_let_go_in_the_inspector_too(open_app, time):
+    """Where the terminal reports releases, a key is down until its own; it must not stay down for ever."""
+    app = open_app("solo", None)
+    async with app.run_test(size=SIZE) as pilot:
+        keys = app.screen.keys
+
+        def held():
+            return keys.held(time.now() + 60)
+
+        await pilot.press("left")
+        app.screen.post_message(KeyReleased("left"))
+        await pilot.press("p", "left")
+        assert held() == {"left"}
+        app.screen.post_message(KeyReleased("left"))
+        await pilot.pause()
+        assert held() == set()
+        await pilot.press("left")
+        app.screen.post_message(events.AppBlur())
+        await pilot.pause()
+        assert held() == set()
+        await pilot.press("left", "escape")
+        await pilot.pause()
+        assert held() == set()
