@@ -37,6 +37,7 @@ def _dqn_config_for(game: str) -> Any:
 
 def _dqn_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dqn.train import DQNTrainer
+
     return DQNTrainer(config, games, run.seed, device)
 
 
@@ -82,6 +83,7 @@ def _a2c_view(game: str) -> AtariSettings:
 
 def _a2c_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.a2c.train import A2CTrainer
+
     return A2CTrainer(config, games, run.seed, device)
 
 
