@@ -42,7 +42,7 @@ def test_one_command_trains_all_stages_and_parts_can_be_handed_on(runs: Path, mb
     assert mine["rollout_policy.heads.value.weight"].equal(policy["heads.value.weight"])
     config = RunDirectory.open("other").read_config().algorithm
     assert (config["environment_model"], config["rollout_policy"], config["rollout_encoder"]) == (
-        "whole", "policy", "small",
+        "whole", "policy", "nature",
     )  # fmt: skip
 
 
