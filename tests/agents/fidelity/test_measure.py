@@ -70,8 +70,8 @@ def short_games() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def perfect(short_games: None) -> Fidelity:
     """The measure as a whole, of an agent whose model is as good as the emulator."""
-    # Seed 3: somebody hits a brick in these games.
-    return measure(Dreamer(lambda rollout: rollout), "breakout", AtariSettings(), HORIZONS, 16, seed=3)
+    # Seed 8: somebody hits a brick in these games, and somebody misses the ball.
+    return measure(Dreamer(lambda rollout: rollout), "breakout", AtariSettings(), HORIZONS, 16, seed=8)
 
 
 @pytest.fixture(scope="module")
