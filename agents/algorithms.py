@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from agents.dreamer.actions import Actions
     from agents.dreamer.world_model import WorldModel
-    from agents.envs.atari import AtariSettings
     from agents.envs.guided import GuidedGames
+    from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent, Games, Trainer
     from agents.runs.directory import RunConfig
 
@@ -73,7 +73,7 @@ def _a2c_config_for(game: str) -> Any:
 
 
 def _a2c_view(game: str) -> AtariSettings:
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
 
     if game == "breakout":
         # From the top wall to the paddle, each two by two pixels as one: what a model of the game can predict exactly.
@@ -113,7 +113,7 @@ def _dreamer_v1_config_for(game: str) -> Any:
 
 
 def _dreamer_view(game: str) -> AtariSettings:
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
 
     if game == "breakout":
         # From the top wall to the paddle, each two by two pixels as one: the ball is then one by two.
@@ -154,7 +154,7 @@ def _dreamer_agent(
 ) -> Agent:
     from agents.dreamer.agent import DreamerAgent
     from agents.dreamer.behaviour import Behaviour
-    from agents.optimizers import with_prefix
+    from agents.tensors import with_prefix
 
     names, actions, model = _world_model(game, settings, config, weights)
     behaviour = Behaviour(config, actions)
@@ -178,7 +178,7 @@ def _world_model(
     """The game's actions by name and by kind, and the world model that any of Dreamer's family has learnt of it."""
     from agents.dreamer.actions import actions_of
     from agents.dreamer.world_model import WorldModel
-    from agents.optimizers import with_prefix
+    from agents.tensors import with_prefix
 
     with contextlib.closing(build_games(game, 1, settings)) as games:
         names, actions = games.action_names, actions_of(games)
@@ -235,8 +235,8 @@ def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
 def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:
     """The weights of the parts that an I2A is handed, by the names that they have in it."""
     from agents.catalogue import find_checkpoint
-    from agents.optimizers import with_prefix
     from agents.runs.checkpoint import load_tensors
+    from agents.tensors import with_prefix
 
     handed: dict[str, torch.Tensor] = {}
     for part in ("environment_model", "rollout_policy"):
@@ -295,7 +295,7 @@ class Algorithm:
 
     def settings_for(self, game: str) -> AtariSettings:
         """The settings with which an Atari game is played, as long as nothing is set."""
-        from agents.envs.atari import AtariSettings
+        from agents.envs.settings import AtariSettings
 
         return self.view(game) if self.view else AtariSettings()
 

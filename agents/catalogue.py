@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import json
 import os
@@ -17,7 +18,7 @@ from agents.errors import UserError
 from agents.settings import from_json
 
 if TYPE_CHECKING:
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent, Trainer
     from agents.runs.directory import RunConfig
 
@@ -65,6 +66,24 @@ class Checkpoint:
     agent: str
     settings: dict[str, Any]
     algorithm: dict[str, Any]
+
+    def played_with(self, sticky: float | None = None) -> AtariSettings | None:
+        """How its agent plays, with sticky actions as given instead, where they are; None for games without settings.
+
+        Raises UserError for settings that do not fit the game, and for sticky actions where there can be none.
+        """
+        settings = game_settings(self.game, self.settings)
+        if sticky is None:
+            return settings
+        if settings is None:
+            raise UserError(f"{self.game} has no sticky actions: leave out --sticky.")
+        return dataclasses.replace(settings, sticky=sticky)
+
+    @property
+    def lasting_name(self) -> str:
+        """What finds it wherever one stands: its label, or its whole path where that was a path."""
+        is_path = self.folder.resolve() == Path(self.label).expanduser().resolve()
+        return str(self.folder.resolve()) if is_path else self.label
 
     @property
     def identity(self) -> str:
@@ -157,19 +176,16 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
 
     sticky: what its look-ahead should assume of the emulator; None takes what it was trained with.
     """
-    import dataclasses
-
     from agents.layers import choose_device
     from agents.runs.checkpoint import load_tensors
 
     try:
         kind = algorithm(checkpoint.agent)
-        settings = game_settings(checkpoint.game, checkpoint.settings)
+        settings = checkpoint.played_with()
         config = from_json(kind.config(), checkpoint.algorithm)
     except UserError as error:
         raise UserError(f"{checkpoint.folder / 'config.json'} cannot be used. {error}") from None
-    if sticky is not None and settings is not None:
-        settings = dataclasses.replace(settings, sticky=sticky)
+    settings = checkpoint.played_with(sticky)
     weights = load_tensors(checkpoint.folder / "weights.safetensors")
     try:
         return kind.agent(resolve_game(checkpoint.game), settings, config, weights, choose_device(device))
@@ -189,7 +205,7 @@ def part_settings(part: str, name: str, game: str, settings: AtariSettings) -> d
     has = checkpoint.agent == "i2a" and (part == "rollout_policy" or checkpoint.algorithm.get("model") == "learnt")
     if not has and not (checkpoint.agent == "a2c" and part == "rollout_policy"):
         raise UserError(f"'{name}' has no {what}: it was trained by {checkpoint.agent}.")
-    theirs = game_settings(checkpoint.game, checkpoint.settings)
+    theirs = checkpoint.played_with()
     if any(getattr(theirs, field) != getattr(settings, field) for field in settings.VIEW):
         raise UserError(f"The {what} of '{name}' sees the game otherwise: give both the same size, crop and stack.")
     if part == "environment_model":
@@ -197,4 +213,4 @@ def part_settings(part: str, name: str, game: str, settings: AtariSettings) -> d
     else:
         encoder = "encoder" if checkpoint.agent == "a2c" else "rollout_encoder"
         taken = {"rollout_encoder": checkpoint.algorithm[encoder]}
-    return {part: name, **taken}
+    return {part: checkpoint.lasting_name, **taken}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agents.catalogue import build_games
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent, is_continuous
 from agents.settings import check_range
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -42,6 +42,18 @@ def faster_precision(device: torch.device, work: Callable[[torch.dtype], object]
                 work(dtype)
                 seconds[dtype] = min(seconds[dtype], time.perf_counter() - begin)
     return min(seconds, key=lambda dtype: seconds[dtype])
+
+
+def as_saved(device: torch.device, precision: torch.dtype) -> list[str]:
+    """A precision that was found faster on a device, for JSON."""
+    return [device.type, str(precision).removeprefix("torch.")]
+
+
+def from_saved(saved: Sequence[str], device: torch.device, otherwise: torch.dtype) -> torch.dtype:
+    """The precision that was saved, which a resumed training keeps; `otherwise` where it is another device's."""
+    kind, precision = saved
+    found: torch.dtype = getattr(torch, precision) if kind == device.type else otherwise
+    return found
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
@@ -219,7 +231,15 @@ def network_input(observations: np.ndarray, device: torch.device, dtype: torch.d
     """
     if observations.ndim != 4:
         return torch.from_numpy(observations).to(device, torch.float32)
-    # Four pixels in a row move as one 32-bit word: several times faster than byte by byte.
-    words = torch.from_numpy(observations).to(device).view(torch.int32)
-    words = rearrange(words, "b s (h i) w -> b h w (s i)", i=BLOCK).contiguous()
-    return words.view(torch.uint8).to(dtype).permute(0, 3, 1, 2)
+    return space_to_depth(torch.from_numpy(observations).to(device)[..., None]).to(dtype).permute(0, 3, 1, 2)
+
+
+def space_to_depth(frames: torch.Tensor) -> torch.Tensor:
+    """Frames (B, S, h, w, c) uint8 with their pixels in blocks of 4×4: (B, h/4, w/4, S·16·c).
+
+    The channels of a block are in the order frame, row, column, colour.
+    """
+    # Four pixels in a row, with their colours, move as c 32-bit words: several times faster than byte by byte.
+    words = frames.flatten(-2).contiguous().view(torch.int32)
+    words = rearrange(words, "b s (h i) (w c) -> b h w (s i c)", i=BLOCK, c=frames.shape[-1]).contiguous()
+    return words.view(torch.uint8)

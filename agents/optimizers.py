@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
+from agents.tensors import with_prefix
+
 
 def set_gradients(parameters: Iterable[torch.nn.Parameter], gradients: Iterable[torch.Tensor]) -> None:
     """Give each parameter its gradient, for the next step of an optimizer."""
@@ -58,8 +60,3 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
 def _named(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.nn.Parameter]]:
     for group in optimizer.param_groups:
         yield from zip(group["param_names"], group["params"], strict=True)
-
-
-def with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin with `prefix`, by the rest of their names."""
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.layers import BLOCK
 
 BLUR = 2.0
@@ -29,10 +29,9 @@ def on_screen(gradient: np.ndarray, screen: np.ndarray, settings: AtariSettings)
 
     screen: (h, w, 3) of which the agent sees what `settings` leave. All 0 where the gradient is, or is no number.
     """
-    height, width = screen.shape[:2]
-    top, bottom = settings.crop_top, height - settings.crop_bottom
-    weight = np.zeros((height, width), np.float32)
+    weight = np.zeros(screen.shape[:2], np.float32)
+    seen = settings.visible(weight)
     sound = np.nan_to_num(np.abs(gradient).astype(np.float32), nan=0.0, posinf=0.0)
-    weight[top:bottom] = cv2.resize(sound, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
+    seen[:] = cv2.resize(sound, (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_LINEAR)
     weight = cv2.GaussianBlur(weight, (0, 0), BLUR)
     return weight / max(float(weight.max()), np.finfo(np.float32).tiny)

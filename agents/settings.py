@@ -10,7 +10,7 @@ import itertools
 import math
 import textwrap
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +24,12 @@ def check_range(name: str, value: float, low: float, high: float = math.inf) -> 
     if not low <= value <= high or not _fits_float(value):
         bounds = f"from {low:,} to {high:,}" if high < math.inf else f"of at least {low:,}"
         raise UserError(f"{name} must be a number {bounds}, not {_shortened(f'{value:,}')}.")
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise UserError unless the value is one of the choices."""
+    if value not in choices:
+        raise UserError(f"{name} must be {' or '.join(choices)}, not {_shortened(value)!r}.")
 
 
 def _fits_float(value: float) -> bool:
@@ -48,11 +54,11 @@ def parse_assignments(kinds: Iterable[type[Any]], assignments: Iterable[str]) ->
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals or not name:
-            raise UserError(f"'{assignment}' sets nothing. Write it as field=value, for example discount=0.99.")
+            raise UserError(f"{assignment!r} sets nothing. Write it as field=value, for example discount=0.99.")
         if name not in types:
             near = difflib.get_close_matches(name, types, n=3)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(types))}."
-            raise UserError(f"There is no setting called '{name}'. {hint}")
+            raise UserError(f"There is no setting called {name!r}. {hint}")
         values[name] = _parse(name, text, types[name])
     return [{name: value for name, value in values.items() if name in own} for own in fields]
 
@@ -63,7 +69,7 @@ def _parse(name: str, text: str, kind: type[Any]) -> Any:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
     except (KeyError, ValueError):
-        raise UserError(f"{name} must be {_wanted(kind)}, not '{_shortened(text)}'.") from None
+        raise UserError(f"{name} must be {_wanted(kind)}, not {_shortened(text)!r}.") from None
 
 
 def _wanted(kind: type[Any]) -> str:
@@ -80,7 +86,7 @@ def from_json(kind: type[T], values: Any) -> T:
     types = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(types))
     if unknown:
-        raise UserError(f"The setting '{unknown[0]}' is unknown to this version: update mbrl.")
+        raise UserError(f"The setting {unknown[0]!r} is unknown to this version: update mbrl.")
     for name, value in values.items():
         fits = type(value) is types[name] or (types[name] is float and type(value) is int)
         too_large = type(value) is int and not _fits_float(value)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.catalogue import algorithm, find_checkpoint, game_settings, load_agent
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.evaluate import play_whole_games
 from agents.runs.directory import RunConfig, RunDirectory
 from agents.runs.runner import run_training

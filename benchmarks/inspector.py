@@ -17,8 +17,9 @@ from collections.abc import Callable
 import torch
 
 from agents.catalogue import ALGORITHMS
-from agents.envs.atari import AtariSettings, action_names
+from agents.envs.atari import action_names
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent
 from mbrl_tui.app import MbrlApp
 from mbrl_tui.screens.inspect import InspectScreen

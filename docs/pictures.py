@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from agents.catalogue import best_checkpoint, load_agent
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from mbrl_tui.app import MbrlApp
 
 SEED = 3

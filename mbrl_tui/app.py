@@ -12,7 +12,7 @@ from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import Theme
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent
 from mbrl_tui.play.clock import RealTime, Time
 from mbrl_tui.play.match import Mode

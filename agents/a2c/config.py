@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agents.errors import UserError
-from agents.settings import check_range
+from agents.settings import check_choice, check_range
 
 ENCODERS = ("small", "nature")
 
@@ -49,8 +48,7 @@ class A2CConfig:
         for name in ("discount", "rmsprop_decay"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("rmsprop_epsilon", self.rmsprop_epsilon, 1e-12)
-        if self.encoder not in ENCODERS:
-            raise UserError(f"encoder must be {' or '.join(ENCODERS)}, not '{self.encoder}'.")
+        check_choice("encoder", self.encoder, ENCODERS)
 
 
 def config_for(game: str) -> A2CConfig:

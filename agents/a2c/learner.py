@@ -16,7 +16,7 @@ from agents.a2c.agent import draw_actions
 from agents.a2c.config import A2CConfig
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games, GameSteps
-from agents.layers import autocast
+from agents.layers import as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.returns import lambda_returns
@@ -190,7 +190,7 @@ class ActorCriticLearner:
             "step": self.step,
             "updates": self.updates,
             "recent_scores": list(self._recent),
-            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+            "precision": as_saved(self.device, self.precision),
         }
 
     def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
@@ -198,6 +198,4 @@ class ActorCriticLearner:
         load_optimizer(self.optimizer, tensors, "rmsprop.")
         self.step, self.updates = counters["step"], counters["updates"]
         self._recent = deque(counters["recent_scores"], maxlen=RECENT_GAMES)
-        device, precision = counters["precision"]
-        if device == self.device.type:
-            self.precision = getattr(torch, precision)
+        self.precision = from_saved(counters["precision"], self.device, self.precision)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from agents.errors import UserError
-from agents.settings import check_range
+from agents.settings import check_choice, check_range
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -81,8 +80,7 @@ class DQNConfig:
         check_range("updates_per_episode", self.updates_per_episode, 0, 1_000_000)
         if self.batch_norm:
             check_range("batch_size with batch_norm", self.batch_size, 2)
-        if self.optimizer not in OPTIMIZERS:
-            raise UserError(f"optimizer must be {' or '.join(OPTIMIZERS)}, not '{self.optimizer}'.")
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_range("replay_ratio", self.replay_ratio, 0, 1_000)
         # An observation is up to 16 frames: below this there is nothing that could be sampled.
         check_range("replay_capacity", self.replay_capacity, self.num_games * (32 + self.n_step), 100_000_000)

@@ -20,11 +20,21 @@ from agents.dqn.network import build_network
 from agents.dqn.targets import double_q_targets, q_targets
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games
-from agents.layers import Workers, autocast, channels_last, faster_precision, has_batch_norm, network_input
-from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients, with_prefix
+from agents.layers import (
+    Workers,
+    as_saved,
+    autocast,
+    channels_last,
+    faster_precision,
+    from_saved,
+    has_batch_norm,
+    network_input,
+)
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Transitions, Update
 from agents.replay.frames import Draw, FrameReplay, UniformSampler
 from agents.replay.priorities import PrioritisedSampler, Sampler, importance_weights
+from agents.tensors import from_columns, to_columns, with_prefix
 
 SMALLEST_PART = 64
 """Samples below which the part of a batch is not worth a gradient of its own."""
@@ -231,8 +241,7 @@ class DQNTrainer:
         """Every other tensor that resuming needs: `target.…`, `adam.<parameter>/<slot>` or `sgd.…`, and of the replay
         and its sampler `replay.…` and `sampler.…`.
         """
-        tensors = {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}
-        tensors |= {f"sampler.{name}": torch.from_numpy(column) for name, column in self.sampler.state().items()}
+        tensors = from_columns(self.replay.state(), "replay.") | from_columns(self.sampler.state(), "sampler.")
         tensors |= optimizer_tensors(self.optimizer, f"{self.config.optimizer}.")
         if self.target is not self.online:
             tensors |= {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
@@ -246,7 +255,7 @@ class DQNTrainer:
             "samples_owed": self._samples_owed,
             "recent_scores": list(self._recent),
             "replay_added": self.replay.added,
-            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+            "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
         }
 
@@ -266,16 +275,13 @@ class DQNTrainer:
         if self.target is not self.online:
             self.target.load_state_dict(with_prefix(tensors, "target."))
         load_optimizer(self.optimizer, tensors, f"{self.config.optimizer}.")
-        columns = {name: tensor.numpy() for name, tensor in with_prefix(tensors, "replay.").items()}
-        self.replay.load(replay_folder, replay_files, columns, counters["replay_added"])
-        self.sampler.load({name: tensor.numpy() for name, tensor in with_prefix(tensors, "sampler.").items()})
+        self.replay.load(replay_folder, replay_files, to_columns(tensors, "replay."), counters["replay_added"])
+        self.sampler.load(to_columns(tensors, "sampler."))
         self.step, self.updates = counters["step"], counters["updates"]
         self._samples_owed = counters["samples_owed"]
         self._recent = deque(counters.get("recent_scores", ()), maxlen=RECENT_GAMES)
         self.random.bit_generator.state = counters["random"]
-        device, precision = counters.get("precision", ("", ""))
-        if device == self.device.type:
-            self.precision = getattr(torch, precision)
+        self.precision = from_saved(counters.get("precision", ("", "")), self.device, self.precision)
 
 
 def build_optimizer(config: DQNConfig, network: torch.nn.Module) -> torch.optim.Optimizer:

@@ -7,7 +7,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from agents.dreamer.networks import from_blocks
 from agents.dreamer.planning import Planner
 from agents.dreamer.rssm import Choice, State
 from agents.dreamer.world_model import WorldModel
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.imagination import unroll
 from agents.interfaces import Prediction
@@ -94,14 +93,9 @@ class DreamModel:
         """States (B·K, f), K of each row, as pictures (B·K, h, w, 3) uint8, in their place on screens (B, h, w, 3)."""
         blocks = self._model.decoder(features)
         drawn = ((from_blocks(blocks, 3) + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-        height, width = screens.shape[1:3]
-        top, bottom = self._settings.crop_top, height - self._settings.crop_bottom
-        # Edges stay sharp where every pixel becomes as many, and straight where it cannot.
-        whole = width % drawn.shape[2] == 0 and (bottom - top) % drawn.shape[1] == 0
         frames = np.repeat(screens, len(drawn) // len(screens), 0)
         for frame, picture in zip(frames, drawn, strict=True):
-            interpolation = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
-            frame[top:bottom] = cv2.resize(picture, (width, bottom - top), interpolation=interpolation)
+            self._settings.visible(frame)[:] = self._settings.enlarge(picture, frame)
         return frames
 
 

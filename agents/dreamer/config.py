@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from agents.errors import UserError
-from agents.settings import check_range
+from agents.settings import check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,9 @@ class DreamerConfig:
     """planet: the probability of a random action in training. Paper, where actions are numbers: noise of 0.3."""
 
     def __post_init__(self) -> None:
-        if self.model_size not in SIZES:
-            raise UserError(f"model_size must be {' or '.join(SIZES)}, not '{self.model_size}'.")
-        if self.latents not in ("categorical", "gaussian"):
-            raise UserError(f"latents must be categorical or gaussian, not '{self.latents}'.")
-        if self.actor_learner not in ACTOR_LEARNERS:
-            raise UserError(f"actor_learner must be {' or '.join(ACTOR_LEARNERS)}, not '{self.actor_learner}'.")
+        check_choice("model_size", self.model_size, SIZES)
+        check_choice("latents", self.latents, ("categorical", "gaussian"))
+        check_choice("actor_learner", self.actor_learner, ACTOR_LEARNERS)
         for name, most in (
             ("steps", 10**12),
             ("num_games", 1_024),

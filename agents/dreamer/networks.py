@@ -15,19 +15,15 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-BLOCK = 4
-"""Pixels on a side of a block."""
+from agents.layers import BLOCK, space_to_depth
+
 LEAST_DEVIATION = 5.0
 """Added to the deviation of a pixel, of 255: one that hardly ever changes shall not drown the others."""
 
 
 def to_blocks(frames: np.ndarray) -> torch.Tensor:
     """Frames (N, h, w, c) uint8 as blocks (N, 16·c, h/4, w/4) uint8, in memory laid out channels last."""
-    channels = frames.shape[-1]
-    # Four pixels in a row, with their colours, move as `channels` 32-bit words.
-    words = torch.from_numpy(frames.reshape(*frames.shape[:2], -1)).view(torch.int32)
-    words = rearrange(words, "n (h i) (w c) -> n h w (i c)", i=BLOCK, c=channels).contiguous()
-    return words.view(torch.uint8).permute(0, 3, 1, 2)
+    return space_to_depth(torch.from_numpy(frames)[:, None]).permute(0, 3, 1, 2)
 
 
 def from_blocks(blocks: torch.Tensor, channels: int) -> torch.Tensor:

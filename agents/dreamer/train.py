@@ -23,10 +23,11 @@ from agents.dreamer.world_model import Batch, WorldModel
 from agents.envs.guided import GuidedGames
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games, is_continuous
-from agents.layers import Workers, autocast, channels_last, faster_precision
-from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients, with_prefix
+from agents.layers import Workers, as_saved, autocast, channels_last, faster_precision, from_saved
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay, Sequences
+from agents.tensors import from_columns, to_columns, with_prefix
 
 SMALLEST_PART = 8
 """Sequences below which the part of a batch is not worth a gradient of its own."""
@@ -270,7 +271,7 @@ class DreamerTrainer:
         """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>/<slot>`, `replay.…`."""
         slow = self.lessons.target_critic.state_dict() if self.lessons else {}
         tensors = {f"target.{name}": tensor for name, tensor in slow.items()}
-        tensors |= {f"replay.{name}": torch.from_numpy(column) for name, column in self.replay.state().items()}
+        tensors |= from_columns(self.replay.state(), "replay.")
         for name, optimizer in self.optimizers.items():
             tensors |= optimizer_tensors(optimizer, f"adam.{name}.")
         return tensors
@@ -283,7 +284,7 @@ class DreamerTrainer:
             "borrowed": self.borrowed,
             "steps_owed": self._steps_owed,
             "replay_added": self.replay.added,
-            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+            "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
         }
 
@@ -305,11 +306,8 @@ class DreamerTrainer:
             self.lessons.target_critic.load_state_dict(with_prefix(tensors, "target."))
         for name, optimizer in self.optimizers.items():
             load_optimizer(optimizer, tensors, f"adam.{name}.")
-        columns = {name: tensor.numpy() for name, tensor in with_prefix(tensors, "replay.").items()}
-        self.replay.load(replay_folder, replay_files, columns, counters["replay_added"])
+        self.replay.load(replay_folder, replay_files, to_columns(tensors, "replay."), counters["replay_added"])
         self.step, self.updates, self.borrowed = counters["step"], counters["updates"], counters["borrowed"]
         self._steps_owed = counters["steps_owed"]
         self.random.bit_generator.state = counters["random"]
-        device, precision = counters["precision"]
-        if device == self.device.type:
-            self.precision = getattr(torch, precision)
+        self.precision = from_saved(counters["precision"], self.device, self.precision)

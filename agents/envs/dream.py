@@ -23,8 +23,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from agents.catalogue import find_checkpoint, game_settings, load_agent
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.catalogue import find_checkpoint, load_agent
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.imagination import is_over
 from agents.interfaces import ImaginativeAgent
@@ -52,7 +53,7 @@ def named(name: str) -> DreamAgent:
     Raises UserError where there is none, or none with a model of a game with pictures that could be stepped.
     """
     checkpoint = find_checkpoint(name)
-    settings = game_settings(checkpoint.game, checkpoint.settings)
+    settings = checkpoint.played_with()
     agent = load_agent(checkpoint)
     if settings is None or not isinstance(agent, ImaginativeAgent):
         raise UserError(f"'{name}' has no world model of a game with pictures that could be stepped.")

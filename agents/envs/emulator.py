@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings, Snapshot
+from agents.envs.atari import AtariGame, Snapshot
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.interfaces import Prediction
 from agents.records import Moment

@@ -9,7 +9,7 @@ from agents.errors import UserError
 from agents.settings import from_json
 
 if TYPE_CHECKING:
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
     from agents.interfaces import Games
 
 
@@ -18,7 +18,7 @@ def game_settings(game: str, values: dict[str, Any]) -> AtariSettings | None:
 
     Raises UserError for values that do not fit the game.
     """
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
 
     if game not in CLASSIC_CONTROL:
         return from_json(AtariSettings, values)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent, GameSteps
 
 EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)

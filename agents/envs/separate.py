@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings, Snapshot
+from agents.envs.atari import AtariGame, Snapshot
+from agents.envs.settings import AtariSettings
 from agents.interfaces import GameSteps
 
 

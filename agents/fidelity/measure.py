@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.fidelity.comparison import BallFate, FrameComparison, compare_frames, matching_events, psnr, reward_events
 from agents.fidelity.starts import (

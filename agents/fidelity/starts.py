@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.fidelity.comparison import BOARD_READERS
 from agents.interfaces import Agent
 from agents.records import Moment

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from agents.a2c.agent import chances_of, draw_actions
-from agents.envs.atari import AtariSettings, Snapshot
+from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.i2a.cells import to_cells
 from agents.i2a.config import I2AConfig

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 
-from agents.layers import BLOCK
+from agents.layers import BLOCK, space_to_depth
 
 CELL = BLOCK
 """Pixels on a side."""
@@ -19,9 +19,8 @@ PIXELS = CELL * CELL
 
 def to_cells(frames: torch.Tensor) -> torch.Tensor:
     """(…, h, w) uint8 as (…, h/4, w/4, 16)."""
-    # Four pixels in a row move as one 32-bit word.
-    words = frames.contiguous().view(torch.int32)
-    return rearrange(words, "... (h i) w -> ... h w i", i=CELL).contiguous().view(torch.uint8)
+    single = frames.reshape(-1, 1, *frames.shape[-2:], 1)
+    return space_to_depth(single).unflatten(0, frames.shape[:-2]) if frames.dim() > 2 else space_to_depth(single)[0]
 
 
 def from_cells(cells: torch.Tensor) -> torch.Tensor:
@@ -31,7 +30,7 @@ def from_cells(cells: torch.Tensor) -> torch.Tensor:
 
 def stack_to_cells(stacks: torch.Tensor) -> torch.Tensor:
     """Observations (B, S, h, w) uint8 as stacks of cells (B, h/4, w/4, S, 16)."""
-    return rearrange(to_cells(stacks), "b s h w p -> b h w s p").contiguous()
+    return space_to_depth(stacks[..., None]).unflatten(-1, (-1, PIXELS))
 
 
 def stack_from_cells(cells: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 
 
 class ColourCount:

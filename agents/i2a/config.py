@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from agents.a2c.config import ENCODERS, A2CConfig
-from agents.errors import UserError
-from agents.settings import check_range
+from agents.settings import check_choice, check_range
 
 MODELS = ("learnt", "emulator", "none")
 KINDS = ("local", "convolutional", "convlstm")
@@ -63,8 +62,7 @@ class I2AConfig(A2CConfig):
         for name in ("distillation_scale", "model_updates", "model_learning_rate", "policy_steps"):
             check_range(name, getattr(self, name), 0)
         for name, choices in (("model", MODELS), ("model_kind", KINDS), ("rollout_encoder", ENCODERS)):
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name} must be {', '.join(choices)}, not '{getattr(self, name)}'.")
+            check_choice(name, getattr(self, name), choices)
 
     def for_rollouts(self) -> A2CConfig:
         """The config with which the rollout policy is trained."""

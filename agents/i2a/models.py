@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import torch
 
-from agents.envs.atari import AtariSettings, Snapshot
+from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel, EmulatorState
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.i2a.cells import from_cells, network_blocks, stack_from_cells, stack_to_cells, to_cells
 from agents.i2a.environment_model import EnvironmentModel
@@ -190,17 +191,13 @@ class LearntModel:
             raise ValueError("these futures did not begin at a moment that had a screen")
         frames = from_cells(self.newest(state)).cpu().numpy()  # (B, h, w)
         screens = state.screens.copy()
-        top, bottom = self.settings.crop_top, screens.shape[1] - self.settings.crop_bottom
-        width, height = screens.shape[2], bottom - top
-        # Edges stay sharp where every pixel becomes as many, and straight where it cannot.
-        whole = width % frames.shape[2] == 0 and height % frames.shape[1] == 0
-        enlarge = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
         lines, colours = np.arange(frames.shape[1])[:, None], self.model.colours.cpu().numpy()
         for screen, frame, observation in zip(screens, frames, state.began, strict=True):
-            picture = cv2.resize(colours[lines, frame], (width, height), interpolation=enlarge)
+            seen = self.settings.visible(screen)
+            picture = self.settings.enlarge(colours[lines, frame], screen)
             changed = (frame != observation[-1]).astype(np.uint8)
-            changed = cv2.resize(changed, (width, height), interpolation=cv2.INTER_NEAREST)
-            np.copyto(screen[top:bottom], picture, where=changed[..., None] > 0)
+            changed = cv2.resize(changed, (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_NEAREST)
+            np.copyto(seen, picture, where=changed[..., None] > 0)
         return screens
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from agents.a2c.learner import ActorCriticLearner, Seen
-from agents.envs.atari import AtariSettings
 from agents.envs.emulator import EmulatorModel
 from agents.envs.guided import GuidedGames
 from agents.envs.separate import SeparateGames
+from agents.envs.settings import AtariSettings
 from agents.i2a.cells import to_cells
 from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
@@ -23,10 +23,10 @@ from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
 from agents.interfaces import Games
-from agents.layers import channels_last, faster_precision, network_input
-from agents.optimizers import with_prefix
+from agents.layers import as_saved, channels_last, faster_precision, from_saved, network_input
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay
+from agents.tensors import from_columns, to_columns, with_prefix
 
 COLOUR_PERIOD = 20
 """Steps of all games between two looks at the colours of their screens."""
@@ -216,7 +216,7 @@ class I2ATrainer:
         of_model = self.model_learner.tensors() if self.model_learner else {}
         groups = {"model": of_model, "policy": self.policy_learner.tensors(), "own": self.learner.tensors()}
         if self.replay is not None:
-            groups["replay"] = {name: torch.from_numpy(column) for name, column in self.replay.state().items()}
+            groups["replay"] = from_columns(self.replay.state(), "")
         return {f"{group}.{name}": tensor for group, own in groups.items() for name, tensor in own.items()}
 
     def training_counters(self) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class I2ATrainer:
             "policy": self.policy_learner.counters(),
             "own": self.learner.counters(),
             "replay_added": self.replay.added if self.replay is not None else None,
-            "precision": [self.device.type, str(self.precision).removeprefix("torch.")],
+            "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
         }
 
@@ -252,12 +252,9 @@ class I2ATrainer:
         self.learner.restore(with_prefix(tensors, "own."), counters["own"])
         if counters["replay_added"] is not None:
             self.replay = self._new_replay()
-            columns = {name: tensor.numpy() for name, tensor in with_prefix(tensors, "replay.").items()}
-            self.replay.load(replay_folder, replay_files, columns, counters["replay_added"])
+            self.replay.load(replay_folder, replay_files, to_columns(tensors, "replay."), counters["replay_added"])
         self.random.bit_generator.state = counters["random"]
-        device, precision = counters["precision"]
-        if device == self.device.type:
-            self._compute_in(getattr(torch, precision))
+        self._compute_in(from_saved(counters["precision"], self.device, self.precision))
 
     def _compute_in(self, precision: torch.dtype) -> None:
         """Of all parts: what one of them hands on, another one reads."""

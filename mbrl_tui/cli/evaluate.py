@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.errors import UserError
 from mbrl_tui.cli.options import MAX_SEED, Device, Sticky, check_place
 
 if TYPE_CHECKING:
@@ -58,21 +57,14 @@ def _play(
     device: str,
     on_progress: Callable[[int, int], None] | None,
 ) -> Evaluation:
-    from dataclasses import replace
-
-    from agents.catalogue import find_checkpoint, game_settings, load_agent
+    from agents.catalogue import find_checkpoint, load_agent
     from agents.envs.names import resolve_game
 
     checkpoint = find_checkpoint(agent, resolve_game(game))
 
     from agents.evaluate import Evaluation, play_whole_games
 
-    player = load_agent(checkpoint, device, sticky)
-    settings = game_settings(checkpoint.game, checkpoint.settings)
-    if sticky is not None:
-        if settings is None:
-            raise UserError(f"{checkpoint.game} has no sticky actions: leave out --sticky.")
-        settings = replace(settings, sticky=sticky)
+    player, settings = load_agent(checkpoint, device, sticky), checkpoint.played_with(sticky)
     returns, speed = play_whole_games(player, checkpoint.game, episodes, settings, epsilon, seed, on_progress)
     return Evaluation(
         game=checkpoint.game,

@@ -71,33 +71,28 @@ def _measure(
     device: str,
     on_progress: OnProgress | None,
 ) -> tuple[Checkpoint, Fidelity]:
-    from dataclasses import replace
-
-    from agents.catalogue import find_checkpoint, game_settings, load_agent
+    from agents.catalogue import find_checkpoint, load_agent
     from agents.envs.names import resolve_game
 
     checkpoint = find_checkpoint(agent, resolve_game(game))
 
     from agents.fidelity.measure import measure
 
-    settings = game_settings(checkpoint.game, checkpoint.settings)
-    if sticky is not None and settings is not None:
-        settings = replace(settings, sticky=sticky)
-    player = load_agent(checkpoint, device, sticky)
+    player, settings = load_agent(checkpoint, device, sticky), checkpoint.played_with(sticky)
     others = _companions(checkpoint, device)
     return checkpoint, measure(player, checkpoint.game, settings, horizons, starts, seed, others, on_progress)
 
 
 def _companions(checkpoint: Checkpoint, device: str) -> list[Player]:
-    from agents.catalogue import find_checkpoint, game_settings, load_agent, shipped_checkpoints
+    from agents.catalogue import find_checkpoint, load_agent, shipped_checkpoints
     from agents.fidelity.starts import Player
 
     name = f"{checkpoint.game}-{COMPANION}"
     if name not in shipped_checkpoints() or name == checkpoint.identity:
         return []
     companion = find_checkpoint(name)
-    settings = game_settings(companion.game, companion.settings)
-    return [Player(f"{name} ε {COMPANION_EPSILON}", load_agent(companion, device), COMPANION_EPSILON, settings)]
+    player, settings = load_agent(companion, device), companion.played_with()
+    return [Player(f"{name} ε {COMPANION_EPSILON}", player, COMPANION_EPSILON, settings)]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from mbrl_tui.cli.options import MAX_SEED, AtStep, Device, Sticky, check_place
 
 if TYPE_CHECKING:
     from agents.catalogue import Checkpoint
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent
     from agents.records import Moment
     from mbrl_tui.dream.sheet import Future
@@ -69,14 +69,10 @@ def imagine(
 
 
 def _settings(checkpoint: Checkpoint, sticky: float | None) -> AtariSettings:
-    from dataclasses import replace
-
-    from agents.catalogue import game_settings
-
-    settings = game_settings(checkpoint.game, checkpoint.settings)
+    settings = checkpoint.played_with(sticky)
     if settings is None:
         raise UserError(f"{checkpoint.game} cannot be looked into: only Atari games can. Try: mbrl imagine breakout")
-    return settings if sticky is None else replace(settings, sticky=sticky)
+    return settings
 
 
 def _actions(text: str, names: Sequence[str], horizon: int) -> list[int]:

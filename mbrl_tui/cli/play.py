@@ -114,7 +114,7 @@ def _open(
     from dataclasses import replace
 
     from agents.catalogue import load_agent
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
     from agents.settings import from_json
     from mbrl_tui.app import run_app
 

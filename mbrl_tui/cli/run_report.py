@@ -149,7 +149,7 @@ def facts(run: RunDirectory) -> Table:
 def _own_settings(agent: str, algorithm: dict[str, Any], settings: dict[str, Any]) -> str:
     """Where this run differs from the algorithm's defaults."""
     from agents.catalogue import algorithm as find_algorithm
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
 
     standard = asdict(AtariSettings())
     try:

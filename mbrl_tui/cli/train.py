@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,29 +63,32 @@ def train(
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
-        from agents.catalogue import check_run_name
-        from agents.runs.directory import RunConfig, RunDirectory
-
         played = _trainable(game, kind)
         given = [*(assignments or []), *_borrowed(kind, played, from_agent, collect)]
         given += _parts(kind, played, sticky, given, model, environment_model, rollout_policy)
-        algorithm, played_with = _settings(kind, played, steps, sticky, given)
-        check_run_name(run or "")
-        config = RunConfig(
-            name=RunDirectory.free_name(played, kind) if run is None else run,
-            game=played,
-            agent=kind,
-            seed=seed or 0,
-            steps=algorithm["steps"],
-            device=device or "auto",
-            settings=played_with,
-            algorithm=algorithm,
-        )
-        _check_device(config.device)
-        _train(RunDirectory.create(config), detach)
+        settings_of = _settings(kind, played, steps, sticky, given)
+        _train(_new_run(run, played, kind, seed or 0, device or "auto", *settings_of), detach)
 
 
 # -- a new run ----------------------------------------------------------------------------------------------
+
+
+def _new_run(
+    name: str | None,
+    game: str,
+    agent: str,
+    seed: int,
+    device: str,
+    algorithm: dict[str, Any],
+    settings: dict[str, Any],
+) -> RunDirectory:
+    from agents.catalogue import check_run_name
+    from agents.runs.directory import RunConfig, RunDirectory
+
+    check_run_name(name or "")
+    _check_device(device)
+    named = RunDirectory.free_name(game, agent) if name is None else name
+    return RunDirectory.create(RunConfig(named, game, agent, seed, algorithm["steps"], device, settings, algorithm))
 
 
 def _trainable(game: str | None, agent: str) -> str:
@@ -114,10 +116,7 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
     if "from_agent" not in {field.name for field in fields(algorithm(agent).config())}:
         raise UserError(f"{agent} cannot learn from another agent's games: leave out --from-agent.")
     checkpoint = find_checkpoint(from_agent, game)  # now, rather than in the background
-    # A folder is found from everywhere by its whole path alone, and training may go on somewhere else.
-    is_folder = checkpoint.folder.resolve() == Path(from_agent).expanduser().resolve()
-    named = str(checkpoint.folder.resolve()) if is_folder else from_agent
-    return [f"from_agent={named}", f"collect={collect or COLLECT}"]
+    return [f"from_agent={checkpoint.lasting_name}", f"collect={collect or COLLECT}"]
 
 
 def _parts(
@@ -166,7 +165,7 @@ def _settings(
         (values,) = parse_assignments([kind], assignments)
         return asdict(replace(own, **_once(values, "steps", steps))), {}
 
-    from agents.envs.atari import AtariSettings
+    from agents.envs.settings import AtariSettings
 
     values, game_values = parse_assignments([kind, AtariSettings], assignments)
     usual = algorithm(agent).settings_for(game)

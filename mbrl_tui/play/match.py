@@ -6,7 +6,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.records import Decision, Moment
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer

@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from agents.envs.atari import AtariSettings
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.interfaces import Agent
 from mbrl_tui.dream.inspection import Inspection

@@ -16,8 +16,9 @@ from agents.dreamer.agent import DreamerAgent
 from agents.dreamer.behaviour import Behaviour
 from agents.dreamer.config import DreamerConfig
 from agents.dreamer.world_model import WorldModel
-from agents.envs.atari import AtariGame, AtariSettings, action_names
+from agents.envs.atari import AtariGame, action_names
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.evaluate import Evaluation, draw, play_whole_games
 from agents.i2a.agent import I2AAgent

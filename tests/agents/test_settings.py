@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agents.catalogue import ALGORITHMS
 from agents.dqn.config import DQNConfig
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.i2a.config import I2AConfig
 from agents.settings import check_range, describe, from_json, parse_assignments
@@ -88,12 +88,14 @@ def test_what_cannot_be_understood_is_told(text: str, words: str) -> None:
 
 @given(st.text(), st.text())
 def test_nothing_that_is_typed_breaks_it(name: str, text: str) -> None:
+    complaints = []
     for field in (name, *(field.name for field in fields(DQNConfig))):
         try:
             (values,) = parse_assignments([DQNConfig], [f"{field}={text}"])
             DQNConfig(**values)
-        except UserError:
-            pass
+        except UserError as error:
+            complaints.append(str(error))
+    assert not [complaint for complaint in complaints if "\n" in complaint]
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), float("-inf")])

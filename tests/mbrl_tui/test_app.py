@@ -14,8 +14,9 @@ import torch
 
 from agents.dqn.agent import DQNAgent
 from agents.dqn.network import build_network
-from agents.envs.atari import AtariGame, AtariSettings, action_names
+from agents.envs.atari import AtariGame, action_names
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from mbrl_tui.app import MbrlApp
 from mbrl_tui.screens.inspect import InspectScreen
@@ -82,7 +83,8 @@ async def test_a_real_agent_plays_and_is_looked_into(time, until, same_instant):
 
 
 RUN = """
-from agents.envs.atari import AtariSettings, action_names
+from agents.envs.atari import action_names
+from agents.envs.settings import AtariSettings
 from mbrl_tui.app import run_app
 
 def load():

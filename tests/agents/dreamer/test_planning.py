@@ -15,7 +15,7 @@ from agents.dreamer.latents import Categorical
 from agents.dreamer.planning import CategoricalPlans, Planner, worths
 from agents.dreamer.rssm import State
 from agents.dreamer.train import DreamerTrainer
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.records import Moment
 
 SMALL = replace(

@@ -10,7 +10,7 @@ import torch
 from dots import CELL, CELLS, TINY, DotGames, moved, picture, trainer_for
 
 from agents.dreamer.agent import DreamerAgent
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.interfaces import GameSteps
 from agents.records import Moment, Rollout
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame, AtariGames, AtariSettings
+from agents.envs.atari import AtariGame, AtariGames
 from agents.envs.names import atari_names, resolve_game
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 
 

@@ -18,9 +18,10 @@ from agents.dreamer.agent import DreamerAgent
 from agents.dreamer.behaviour import Behaviour
 from agents.dreamer.config import DreamerConfig
 from agents.dreamer.world_model import WorldModel
-from agents.envs.atari import AtariGame, AtariSettings, action_names
+from agents.envs.atari import AtariGame, action_names
 from agents.envs.dream import DreamAgent, DreamEnv, DreamVectorEnv
 from agents.envs.emulator import EmulatorModel, EmulatorState
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.interfaces import Prediction
 

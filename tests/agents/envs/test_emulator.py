@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.imagination import unroll
 from agents.records import Moment

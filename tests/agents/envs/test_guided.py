@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
 from agents.envs.guided import GuidedGames
+from agents.envs.settings import AtariSettings
 from agents.records import Decision, Moment
 
 COLOUR = AtariSettings(colour=True, stack=1, size=80, crop_top=33, crop_bottom=17, max_pool=False)

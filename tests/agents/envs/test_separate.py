@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from agents.envs.atari import AtariGames, AtariSettings
+from agents.envs.atari import AtariGames
 from agents.envs.separate import SeparateGames
+from agents.envs.settings import AtariSettings
 
 SETTINGS = AtariSettings(size=80, max_pool=False, crop_top=33, crop_bottom=17, frame_cap=900)
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from breakout_screens import ball_pixels, without_ball, worn
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.fidelity import starts
 from agents.fidelity.measure import Fidelity, Scores, Tally, copy_last, measure

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.fidelity import starts
 from agents.fidelity.starts import STAGES, PlayedGame, Player, choose_starts, play, revisit, seen_by
 from agents.records import Decision, Moment, Rollout

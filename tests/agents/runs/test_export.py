@@ -12,7 +12,8 @@ import torch
 from agents.catalogue import find_checkpoint, load_agent
 from agents.dqn.config import DQNConfig
 from agents.dqn.network import build_network
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.runs.checkpoint import save_tensors
 from agents.runs.export import export_checkpoint

@@ -18,7 +18,7 @@ import pytest
 from tape_trainer import TapeTrainer
 
 from agents.dqn.config import DQNConfig
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.runs import runner
 from agents.runs.checkpoint import load_tensors, restore_latest
 from agents.runs.directory import RunConfig, RunDirectory

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from agents.records import Rollout
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.play.match import Match, Mode

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariSettings
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.dream.sight import Lens

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.records import Moment
 from mbrl_tui.dream.truth import moment_after, tell

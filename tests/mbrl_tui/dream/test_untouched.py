@@ -11,8 +11,9 @@ from agents.dreamer.agent import DreamerAgent
 from agents.dreamer.behaviour import Behaviour
 from agents.dreamer.config import DreamerConfig
 from agents.dreamer.world_model import WorldModel
-from agents.envs.atari import AtariSettings, action_names
+from agents.envs.atari import action_names
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.play.match import Match, Mode

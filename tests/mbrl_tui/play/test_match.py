@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from agents.envs.atari import AtariGame, AtariSettings
+from agents.envs.atari import AtariGame
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from mbrl_tui.play.match import Match, Mode
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.envs.atari import AtariGame, AtariSettings, action_names
+from agents.envs.atari import AtariGame, action_names
+from agents.envs.settings import AtariSettings
 from agents.interfaces import ImaginativeAgent, PerceivingAgent
 from mbrl_tui.play.players import KEY_DIRECTIONS, AgentPlayer, HumanPlayer, held_action
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from mbrl_tui.app import MbrlApp
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.panels import Facts

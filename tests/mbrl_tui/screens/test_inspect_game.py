@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from inspected import SIZE, said, strips, view
 
-from agents.envs.atari import AtariSettings
 from agents.envs.emulator import EmulatorModel
+from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.records import Moment
 from mbrl_tui.play.match import Match

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inspected import SIZE, said
 
-from agents.envs.atari import AtariSettings
+from agents.envs.settings import AtariSettings
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.play.match import Match, Mode
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer

@@ -88,6 +88,7 @@ async def test_an_agent_of_another_game_is_refused(open_app, agent, until, notic
     app = open_app("watch", lambda: agent, game="pong")
     async with app.run_test(size=SIZE) as pilot:
         await until(lambda: "trained on pong" in notice(app))
+        assert app.screen.match.board.decision is None  # nobody plays
         await pilot.press("q")
 
 
