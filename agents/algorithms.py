@@ -279,6 +279,7 @@ class Algorithm:
     view:   how it plays and sees an Atari game, as long as nothing is set; None stands for the defaults.
     reads:  other algorithms whose checkpoints it can play from: `planet:breakout-dreamer`.
     cannot: games outside Atari that it cannot be trained on, and why, as the end of a sentence.
+    only:   settings that are for one game alone, and why, as the end of a sentence.
     """
 
     config: Callable[[], type[Any]]
@@ -288,6 +289,7 @@ class Algorithm:
     view: Callable[[str], AtariSettings] | None = None
     reads: tuple[str, ...] = ()
     cannot: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def config_for(self, game: str) -> Any:
         """The config with which this game is trained, as long as nothing is set."""
@@ -302,11 +304,12 @@ class Algorithm:
 
 _NUMBERS = {"pendulum": "it chooses among actions, and those of pendulum are numbers. Use --agent dreamer-v1."}
 _GREY = {"cartpole-pixels": "it learns from pictures in colour, or from numbers. Use --agent dqn."}
+_STATES = {"dyna": ("cartpole", "it imagines states of a few numbers. Leave it out.")}
 _NO_ATARI = dict.fromkeys(CLASSIC_CONTROL, "it imagines the pictures of an Atari game. Give one of those.")
 
 ALGORITHMS = {
     "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _a2c_view, cannot=_NUMBERS),
-    "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, cannot=_NUMBERS),
+    "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, cannot=_NUMBERS, only=_STATES),
     "dreamer": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, view=_dreamer_view, cannot=_GREY),
     "dreamer-v1": Algorithm(
         *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view), cannot=_GREY
@@ -321,11 +324,14 @@ ALGORITHMS = {
 }
 
 
-def check_trainable(name: str, game: str) -> None:
-    """Raise UserError where there is no algorithm called `name`, or it cannot be trained on this game."""
+def check_trainable(name: str, game: str, config: Any = None) -> None:
+    """Raise UserError where there is no algorithm called `name`, or it cannot be trained on this game (so)."""
     reason = algorithm(name).cannot.get(game)
     if reason:
         raise UserError(f"{name} cannot be trained on {game}: {reason}")
+    for setting, (suited, reason) in algorithm(name).only.items():
+        if getattr(config, setting, None) and game != suited:
+            raise UserError(f"{setting} is for {suited} alone: {reason}")
 
 
 def algorithm(name: str) -> Algorithm:

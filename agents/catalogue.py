@@ -27,9 +27,9 @@ def build_trainer(run: RunConfig) -> Trainer:
     """The trainer that a run's config describes, at step 0."""
     from agents.layers import choose_device
 
-    check_trainable(run.agent, run.game)
     kind = algorithm(run.agent)
     config = from_json(kind.config(), run.algorithm)
+    check_trainable(run.agent, run.game, config)
     games = build_games(run.game, config.num_games, game_settings(run.game, run.settings))
     return kind.trainer(run, config, games, choose_device(run.device))
 

@@ -44,6 +44,8 @@ class DQNConfig:
     """α of prioritised replay: 0 draws uniformly, 1 in proportion to the error."""
     importance_start: float = 0.4
     """β of prioritised replay at the first step; it rises linearly to 1 at the last."""
+    dyna: int = 0
+    """Updates on steps that a learnt model imagines, after each one on real steps (Dyna-Q; Sutton 1990). 0: none."""
     batch_norm: bool = False
     """Batch normalisation in the encoder; images are then read by five convolutions instead of Nature's three."""
     channels: int = 32
@@ -78,6 +80,7 @@ class DQNConfig:
         for name in ("discount", "epsilon_start", "epsilon_end", "priority_exponent", "importance_start", "momentum"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("updates_per_episode", self.updates_per_episode, 0, 1_000_000)
+        check_range("dyna", self.dyna, 0, 1_000)
         if self.batch_norm:
             check_range("batch_size with batch_norm", self.batch_size, 2)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)

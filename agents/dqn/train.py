@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from agents.dqn.config import DQNConfig
+from agents.dqn.dyna import Dyna
 from agents.dqn.network import build_network
 from agents.dqn.targets import double_q_targets, q_targets
 from agents.errors import TrainingDiverged
@@ -82,6 +83,7 @@ class DQNTrainer:
             config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype, games.stack
         )
         self.sampler = build_sampler(config, self.replay)
+        self.dyna = Dyna(self.replay, len(games.action_names), self.device) if config.dyna else None
         self.random = np.random.default_rng(seed)
         self.step = 0
         self.updates = 0
@@ -166,10 +168,26 @@ class DQNTrainer:
         return np.where(explores, random_actions, greedy)
 
     def learn(self) -> dict[str, float]:
-        """One update on one batch; gives its metrics. Raises TrainingDiverged where a number is not finite."""
+        """One update on real steps, and those on imagined ones; gives the metrics of the first.
+
+        Raises TrainingDiverged where a number is not finite.
+        """
         c = self.config
         draw = self.sampler.draw(c.batch_size, self.random)
-        parts = self._split(draw)
+        metrics, errors = self._learn_from(*self._batch(draw))
+        self.sampler.update(draw, errors)
+        if self.dyna is not None:
+            metrics["model"] = self.dyna.learn(self.random)
+            self._check(math.isfinite(metrics["model"]), "the model's loss")
+            for _ in range(c.dyna):
+                imagined = self.dyna.imagine(c.batch_size, c.discount, self.random)
+                self._learn_from(imagined, np.ones(c.batch_size, np.float32))
+        return metrics
+
+    def _learn_from(self, batch: Transitions, weights: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+        """One update of the network; gives its metrics, and δ = target − Q (B,) of each transition."""
+        c = self.config
+        parts = self._split(batch, weights)
         targets = list(self._workers.map(self._targets, parts))
         self.online.train()
         learnt = list(self._workers.map(self._gradient, zip(parts, targets, strict=True)))
@@ -182,11 +200,10 @@ class DQNTrainer:
         self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
         self.optimizer.step()
         self._check(bool(torch.nn.utils.get_total_norm(self._weights).isfinite()), "a weight of the network")
-        self.sampler.update(draw, np.concatenate([part.errors for part in learnt]))
         self.updates += 1
         if self.target is not self.online and self.updates % c.target_period == 0:
             self.target.load_state_dict(self.online.state_dict())
-        return metrics
+        return metrics, np.concatenate([part.errors for part in learnt])
 
     def _check(self, finite: bool, what: str) -> None:
         if not finite:
@@ -195,10 +212,13 @@ class DQNTrainer:
                 "a new run with a smaller learning_rate may fare better."
             )
 
-    def _split(self, draw: Draw) -> list[Part]:
-        """What was drawn, in as many parts as there are workers."""
+    def _batch(self, draw: Draw) -> tuple[Transitions, np.ndarray]:
+        """What was drawn, and what each transition counts for (B,)."""
         batch = self.replay.transitions(draw, self.config.n_step, self.config.discount)
-        weights = importance_weights(draw.probabilities, self.importance)
+        return batch, importance_weights(draw.probabilities, self.importance)
+
+    def _split(self, batch: Transitions, weights: np.ndarray) -> list[Part]:
+        """A batch in as many parts as there are workers."""
         columns = [np.array_split(column, self._workers.count) for column in (*vars(batch).values(), weights)]
         rows = [part for part in zip(*columns, strict=True) if len(part[0])]
         return [Part(Transitions(*columns), weights) for *columns, weights in rows]
@@ -238,13 +258,15 @@ class DQNTrainer:
         return self.online.state_dict()
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>/<slot>` or `sgd.…`, and of the replay
-        and its sampler `replay.…` and `sampler.…`.
+        """Every other tensor that resuming needs: `target.…`, `adam.<parameter>/<slot>` or `sgd.…`, of the replay
+        and its sampler `replay.…` and `sampler.…`, and of what imagines `dyna.…`.
         """
         tensors = from_columns(self.replay.state(), "replay.") | from_columns(self.sampler.state(), "sampler.")
         tensors |= optimizer_tensors(self.optimizer, f"{self.config.optimizer}.")
         if self.target is not self.online:
             tensors |= {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
+        if self.dyna is not None:
+            tensors |= {f"dyna.{name}": tensor for name, tensor in self.dyna.tensors().items()}
         return tensors
 
     def training_counters(self) -> dict[str, Any]:
@@ -253,6 +275,7 @@ class DQNTrainer:
             "step": self.step,
             "updates": self.updates,
             "samples_owed": self._samples_owed,
+            "model_updates": self.dyna.updates if self.dyna is not None else 0,
             "recent_scores": list(self._recent),
             "replay_added": self.replay.added,
             "precision": as_saved(self.device, self.precision),
@@ -277,6 +300,8 @@ class DQNTrainer:
         load_optimizer(self.optimizer, tensors, f"{self.config.optimizer}.")
         self.replay.load(replay_folder, replay_files, to_columns(tensors, "replay."), counters["replay_added"])
         self.sampler.load(to_columns(tensors, "sampler."))
+        if self.dyna is not None:
+            self.dyna.restore(with_prefix(tensors, "dyna."), counters["model_updates"])
         self.step, self.updates = counters["step"], counters["updates"]
         self._samples_owed = counters["samples_owed"]
         self._recent = deque(counters.get("recent_scores", ()), maxlen=RECENT_GAMES)

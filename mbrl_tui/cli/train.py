@@ -153,7 +153,7 @@ def _settings(
     """The settings of the algorithm and of the game (none for CartPole): their own but for what was given."""
     from dataclasses import asdict, replace
 
-    from agents.catalogue import algorithm
+    from agents.algorithms import algorithm, check_trainable
     from agents.envs.names import CLASSIC_CONTROL
     from agents.settings import parse_assignments
 
@@ -163,7 +163,9 @@ def _settings(
         if sticky is not None:
             raise UserError(f"{game} has no sticky actions: leave out --sticky.")
         (values,) = parse_assignments([kind], assignments)
-        return asdict(replace(own, **_once(values, "steps", steps))), {}
+        config = replace(own, **_once(values, "steps", steps))
+        check_trainable(agent, game, config)
+        return asdict(config), {}
 
     from agents.envs.settings import AtariSettings
 
@@ -173,7 +175,9 @@ def _settings(
     for name in ("size", "colour"):
         if getattr(settings, name) != getattr(usual, name):
             raise UserError(f"{name} must be {getattr(usual, name)}: the networks of {agent} read such frames only.")
-    return asdict(replace(own, **_once(values, "steps", steps))), asdict(settings)
+    config = replace(own, **_once(values, "steps", steps))
+    check_trainable(agent, game, config)
+    return asdict(config), asdict(settings)
 
 
 def _once(values: dict[str, Any], name: str, given: float | None) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole() -> None:
     draw = dataclasses.replace(trainer.sampler.draw(8, trainer.random), probabilities=np.arange(1.0, 9.0))
 
     def learnt() -> list[Learnt]:
-        return [trainer._gradient((part, trainer._targets(part))) for part in trainer._split(draw)]
+        return [trainer._gradient((part, trainer._targets(part))) for part in trainer._split(*trainer._batch(draw))]
 
     (whole,) = learnt()
     trainer._workers = Workers(3)

@@ -103,7 +103,7 @@ def test_importance_weights_scale_what_a_transition_teaches() -> None:
     first = dataclasses.replace(drawn, rows=drawn.rows[:1], games=drawn.games[:1], probabilities=np.ones(1))
 
     def loss(draw: Any) -> float:
-        (part,) = trainer._split(draw)
+        (part,) = trainer._split(*trainer._batch(draw))
         return trainer._gradient((part, trainer._targets(part))).loss
 
     assert loss(uneven) == pytest.approx(loss(first), rel=1e-5)
@@ -141,7 +141,7 @@ def test_batch_normalisation_gathers_from_learning_only() -> None:
     assert gathered.any()
     trainer.step = 10_000  # ε is at its end: the network acts
     trainer._explore(trainer.games.reset(0))
-    trainer._targets(trainer._split(trainer.sampler.draw(8, trainer.random))[0])
+    trainer._targets(trainer._split(*trainer._batch(trainer.sampler.draw(8, trainer.random)))[0])
     assert torch.equal(norm.running_mean, gathered)
     assert torch.equal(trainer.target.encoder.norm1.running_mean, torch.zeros_like(gathered))
     while trainer.updates % TINY.target_period:
@@ -162,7 +162,12 @@ def test_batch_normalisation_sees_batches_whole(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "variant",
-    [{"prioritised": True}, EVERYTHING, {"target_network": False, "optimizer": "sgd", "updates_per_episode": 5}],
+    [
+        {"prioritised": True},
+        {"dyna": 2},
+        EVERYTHING,
+        {"target_network": False, "optimizer": "sgd", "updates_per_episode": 5},
+    ],
     ids=lambda variant: "+".join(variant),
 )
 def test_a_resumed_training_goes_on_exactly(variant: dict[str, Any], tmp_path: Path) -> None:
