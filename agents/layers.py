@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
@@ -73,7 +74,7 @@ class HalfLinear(nn.Module):
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().bfloat16(), requires_grad=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.linear(x.bfloat16(), self.weight, self.bias).float()
+        return F.linear(x.bfloat16(), self.weight, self.bias).float()
 
 
 def halve(network: nn.Module, but: str) -> None:
@@ -102,6 +103,21 @@ BLOCK = 4
 """Pixels on a side of the blocks in which networks read images: the stride of Nature's first convolution."""
 
 
+def even(x: torch.Tensor) -> torch.Tensor:
+    """x (B, C, h, w) with zeros after the last row and column of which there is an odd number.
+
+    A convolution of 4×4 with stride 2 would leave these out; of frames of 80×80 that is where Breakout's paddle is.
+    """
+    height, width = x.shape[2:]
+    return F.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
+
+
+def halved(size: int) -> int:
+    """The side of what a 4×4 convolution with stride 2 gives of the blocks of a frame, read two by two (`even`)."""
+    read = size // BLOCK - 1
+    return (read + read % 2 - 4) // 2 + 1
+
+
 class NatureEncoder(nn.Module):
     """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to features.
 
@@ -114,13 +130,13 @@ class NatureEncoder(nn.Module):
         self.conv1 = nn.Conv2d(stack, 32, 8, stride=BLOCK)
         self.conv2 = nn.Conv2d(32, 64, 4, stride=2)
         self.conv3 = nn.Conv2d(64, 64, 3, stride=1)
-        side = (size // BLOCK - 5) // 2 + 1 - 2
+        side = halved(size) - 2
         self.dense = nn.Linear(64 * side * side, features)
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
         """blocks (B, stack·16, size/4, size/4) from `network_input`, values 0 to 255; gives (B, features)."""
         x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 32, 20, 20) for a size of 84
-        x = torch.relu_(self.conv2(x))  # (B, 64, 9, 9)
+        x = torch.relu_(self.conv2(even(x)))  # (B, 64, 9, 9)
         x = torch.relu_(self.conv3(x))  # (B, 64, 7, 7)
         # Flattened channels last, as the memory lies: channels first would copy here and in every gradient.
         return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
@@ -137,13 +153,13 @@ class SmallEncoder(nn.Module):
         self.features = features
         self.conv1 = nn.Conv2d(stack, 16, 8, stride=BLOCK)
         self.conv2 = nn.Conv2d(16, 32, 4, stride=2)
-        side = (size // BLOCK - 5) // 2 + 1
+        side = halved(size)
         self.dense = nn.Linear(32 * side * side, features)
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
         """As `NatureEncoder.forward`."""
         x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 16, 20, 20) for a size of 84
-        x = torch.relu_(self.conv2(x))  # (B, 32, 9, 9)
+        x = torch.relu_(self.conv2(even(x)))  # (B, 32, 9, 9)
         return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
 
 
@@ -177,7 +193,7 @@ def convolve_blocks(convolution: nn.Conv2d, blocks: torch.Tensor) -> torch.Tenso
     # 8×8 with stride 4 over pixels is 2×2 with stride 1 over blocks of 4×4: the same sums, a third faster.
     # Scaling the weights instead of the pixels is exact in any precision: bfloat16 holds every integer to 256.
     weight = rearrange(convolution.weight / 255, "o s (h i) (w j) -> o (s i j) h w", i=BLOCK, j=BLOCK)
-    return nn.functional.conv2d(blocks, weight, convolution.bias)
+    return F.conv2d(blocks, weight, convolution.bias)
 
 
 class StateEncoder(nn.Module):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.layers import BLOCK, space_to_depth
+from agents.layers import BLOCK, even, halved, space_to_depth
 
 LEAST_DEVIATION = 5.0
 """Added to the deviation of a pixel, of 255: one that hardly ever changes shall not drown the others."""
@@ -56,7 +56,7 @@ class Encoder(nn.Module):
                 keep_variance(nn.Conv2d(2 * depth, 2 * depth, 3)),
             ]
         )
-        self.features = 2 * depth * ((side - 5) // 2 + 1 - 2) ** 2
+        self.features = 2 * depth * (halved(size) - 2) ** 2
         self.register_buffer("pixel_mean", torch.full((1, inputs, side, side), 127.5))
         self.register_buffer("pixel_std", torch.full((1, inputs, side, side), 127.5))
         self.register_buffer("feature_mean", torch.zeros(self.features))
@@ -65,8 +65,8 @@ class Encoder(nn.Module):
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
         """blocks (N, 16·c, h/4, w/4) float, with values 0 to 255; gives (N, features)."""
         x = (blocks - self.pixel_mean) / self.pixel_std
-        for convolution in self.convolutions:
-            x = F.silu(convolution(x))
+        read, halve, mix = self.convolutions
+        x = F.silu(mix(F.silu(halve(even(F.silu(read(x)))))))
         return (x.permute(0, 2, 3, 1).flatten(1) - self.feature_mean) / self.feature_std
 
     @torch.no_grad()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from agents.dreamer.networks import MLP
-from agents.layers import HalfLinear, halve, initialise
+from agents.dreamer.networks import MLP, Encoder
+from agents.layers import HalfLinear, NatureEncoder, SmallEncoder, halve, initialise, network_input
 
 
 def test_half_the_weights_say_nearly_the_same() -> None:
@@ -29,6 +30,26 @@ def test_gradients_still_reach_the_input() -> None:
     x = torch.randn(4, 3, requires_grad=True)
     (gradient,) = torch.autograd.grad(layer(x).sum(), x)
     torch.testing.assert_close(gradient, layer.weight.float().sum(0).expand(4, 3), atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("size", [80, 84, 88])
+@pytest.mark.parametrize("kind", [NatureEncoder, SmallEncoder])
+def test_every_pixel_is_seen(kind: type[NatureEncoder | SmallEncoder], size: int) -> None:
+    """Also those at the rim, where Breakout's paddle is."""
+    torch.manual_seed(0)
+    encoder = kind(4, size=size)
+    blocks = network_input(np.full((1, 4, size, size), 99, np.uint8), torch.device("cpu")).requires_grad_()
+    (gradient,) = torch.autograd.grad(encoder(blocks).square().sum(), blocks)
+    assert (gradient != 0).flatten().float().mean() > 0.99
+
+
+@pytest.mark.parametrize("size", [64, 80, 84])
+def test_a_dreamer_sees_every_pixel(size: int) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(size, 3, depth=8)
+    blocks = torch.full((1, 48, size // 4, size // 4), 99.0, requires_grad=True)
+    (gradient,) = torch.autograd.grad(encoder(blocks).square().sum(), blocks)
+    assert (gradient != 0).all()
 
 
 @pytest.mark.parametrize("part", [nn.Linear(400, 300), nn.Conv2d(40, 60, 3)])
