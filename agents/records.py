@@ -33,7 +33,7 @@ class Decision:
 
     action:        index into the game's actions.
     value:         the critic's value of the moment; max Q for DQN.
-    probabilities: (A,) float32, the policy from which `action` was drawn.
+    probabilities: (A,) float32, the policy that `action` comes from: drawn from it, or the likeliest.
     action_values: (A,) float32 Q-values, or None for agents that have none.
     forced:        the action is the game's (FIRE to begin a life), not the agent's.
     """

@@ -1,8 +1,6 @@
-"""A trained A2C: draws its actions from its policy, looks ahead through the emulator."""
+"""A trained A2C: takes the likeliest action of its policy, looks ahead through the emulator."""
 
 from __future__ import annotations
-
-import zlib
 
 import numpy as np
 import torch
@@ -16,25 +14,16 @@ from agents.records import Decision, Moment, Rollout
 from agents.saliency import from_blocks, on_screen
 
 
-def draw_actions(probabilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """One action (N,) int64 from each row of probabilities (N, A), by `chances` (N,) uniform from 0 to 1."""
-    cumulative = probabilities.astype(np.float64).cumsum(1)
-    return (cumulative > (chances * cumulative[:, -1])[:, None]).argmax(1).astype(np.int64)
-
-
-def chances_of(observations: np.ndarray) -> np.ndarray:
-    """A number from 0 to 1 that belongs to each of the observations (N, …): (N,) float64.
-
-    An agent that is asked twice about one moment so draws the same action twice, and one that looks ahead sees itself
-    do what it will do.
-    """
-    return np.array([zlib.crc32(observation.tobytes()) for observation in observations]) / 2**32
+def likeliest(probabilities: np.ndarray) -> np.ndarray:
+    """The policy that takes the likeliest action of each row of probabilities (N, A) float32: the same shape."""
+    return np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
 
 
 class A2CAgent:
     """Implements `ImaginativeAgent` and `SalientAgent`.
 
-    A2C has learnt no model: it imagines through the emulator, and says so.
+    A2C has learnt no model: it imagines through the emulator, and says so. To learn, its actions were drawn from its
+    policy; to play, the likeliest ones do better, in Breakout by far.
 
     emulator: what it looks ahead through; None where the game is no Atari game.
     """
@@ -58,10 +47,8 @@ class A2CAgent:
         return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     def act(self, moment: Moment) -> Decision:
-        observations = moment.observation[None]
-        probabilities, values = self.judge(observations)
-        action = draw_actions(probabilities, chances_of(observations))[0]
-        return Decision(int(action), float(values[0]), probabilities[0])
+        probabilities, values = self.judge(moment.observation[None])
+        return Decision(int(probabilities[0].argmax()), float(values[0]), probabilities[0])
 
     def begin(self, rows: int) -> None:
         """An A2C remembers nothing: its observation is a stack of frames."""
@@ -70,7 +57,7 @@ class A2CAgent:
         """Nor does it afterwards."""
 
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
-        return self.judge(observations)[0]
+        return likeliest(self.judge(observations)[0])
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
         return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
@@ -83,9 +70,8 @@ class A2CAgent:
 
     def policy(self, state: EmulatorState) -> tuple[np.ndarray, np.ndarray]:
         """The agent's actions in states of the emulator, and its values of them."""
-        observations = state.observations
-        probabilities, values = self.judge(observations)
-        actions = draw_actions(probabilities, chances_of(observations))
+        probabilities, values = self.judge(state.observations)
+        actions = probabilities.argmax(1)
         fire = self.emulator.fire_action if self.emulator and self.emulator.settings.fire else None
         if fire is not None:
             actions = np.where(state.needs_fire, fire, actions)

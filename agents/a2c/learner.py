@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.a2c.agent import draw_actions
 from agents.a2c.config import A2CConfig
 from agents.errors import TrainingDiverged
 from agents.interfaces import Games, GameSteps
@@ -44,6 +43,12 @@ class Experience:
     returns: torch.Tensor
     chosen: torch.Tensor
     counts: torch.Tensor
+
+
+def draw_actions(probabilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """One action (N,) int64 from each row of probabilities (N, A), by `chances` (N,) uniform from 0 to 1."""
+    cumulative = probabilities.astype(np.float64).cumsum(1)
+    return (cumulative > (chances * cumulative[:, -1])[:, None]).argmax(1).astype(np.int64)
 
 
 class ActorCriticLearner:

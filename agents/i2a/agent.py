@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.a2c.agent import chances_of, draw_actions
+from agents.a2c.agent import likeliest
 from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
@@ -69,10 +69,8 @@ class I2AAgent:
         return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     def _decide(self, moment: Moment, rollouts: Rollouts) -> Decision:
-        observations = moment.observation[None]
-        probabilities, values = self._judge(observations, rollouts)
-        action = draw_actions(probabilities, chances_of(observations))[0]
-        return Decision(int(action), float(values[0]), probabilities[0])
+        probabilities, values = self._judge(moment.observation[None], rollouts)
+        return Decision(int(probabilities[0].argmax()), float(values[0]), probabilities[0])
 
     def act(self, moment: Moment) -> Decision:
         return self._decide(moment, self._roll_out(moment.observation[None], _snapshots_of(moment)))
@@ -85,7 +83,7 @@ class I2AAgent:
 
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""
-        return self._judge(observations, self._roll_out(observations, None))[0]
+        return likeliest(self._judge(observations, self._roll_out(observations, None))[0])
 
     # -- looking ahead ---------------------------------------------------------------------------------------
 
@@ -102,7 +100,7 @@ class I2AAgent:
         if self.config.model == "none":
             observations = self._model.observations(state)
             probabilities, values = self._judge(observations, self._copies(observations))
-            actions = draw_actions(probabilities, chances_of(observations))
+            actions = probabilities.argmax(1)
             fire = self._rollout_policy.fire_action
             actions = actions if fire is None else np.where(self._model.waits(state), fire, actions)
         else:

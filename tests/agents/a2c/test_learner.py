@@ -5,9 +5,11 @@ import pytest
 import torch
 from tape import Counting, Tape
 
-from agents.a2c.agent import chances_of, draw_actions
+from agents.a2c.agent import A2CAgent, likeliest
 from agents.a2c.config import A2CConfig
-from agents.a2c.learner import ActorCriticLearner, Experience
+from agents.a2c.learner import ActorCriticLearner, Experience, draw_actions
+from agents.a2c.network import build_network
+from agents.records import Moment
 
 
 def learner(games: Tape, **wanted) -> ActorCriticLearner:
@@ -100,8 +102,15 @@ def test_drawing_by_hand() -> None:
     assert draw_actions(probabilities, np.array([0.1, 0.2, 0.99])).tolist() == [0, 2, 2]
 
 
-def test_every_moment_has_a_chance_of_its_own() -> None:
-    observations = np.random.default_rng(0).integers(0, 256, (2_000, 1, 4, 4), np.uint8)
-    chances = chances_of(observations)
-    np.testing.assert_array_equal(chances, chances_of(observations.copy()))
-    assert np.histogram(chances, 4, (0, 1))[0] == pytest.approx([500] * 4, abs=100)
+def test_what_has_been_learnt_is_played_by_the_likeliest_action() -> None:
+    np.testing.assert_array_equal(
+        likeliest(np.array([[0.3, 0.4, 0.3], [0.5, 0.1, 0.4]], np.float32)), [[0, 1, 0], [1, 0, 0]]
+    )
+    agent = A2CAgent(build_network(3, 1, (2,)), ("a", "b", "c"))
+    with torch.no_grad():
+        agent.network.heads.policy.bias.copy_(torch.tensor([0.0, 5.0, 4.9]))
+    observations = np.zeros((2, 1, 2), np.float32)
+    decision = agent.act(Moment(observations[0], np.zeros((1, 1, 3), np.uint8)))
+    assert decision.action == 1
+    assert 0.4 < decision.probabilities[1] < 0.6
+    assert agent.act_batch(observations, None).tolist() == [[0, 1, 0]] * 2
