@@ -20,6 +20,9 @@ from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.returns import lambda_returns
 
+WARM_UP = 100
+"""Updates over which the learning rate grows: RMSProp's mean of squares begins at nothing, which makes its first steps
+ten times as long as the later ones, and would throw over what a network knows already."""
 RECENT_GAMES = 100
 """Games by whose mean score it is known that a game is solved."""
 
@@ -178,7 +181,8 @@ class ActorCriticLearner:
                 "a new run with a smaller learning_rate may fare better."
             )
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * max(0.0, 1 - self.step / self.config.steps)
+            falling = max(0.0, 1 - self.step / self.config.steps)
+            group["lr"] = self.config.learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * falling
         self.optimizer.step()
         self.updates += 1
         return metrics

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from agents.a2c.config import ENCODERS, A2CConfig
+from agents.errors import UserError
 from agents.settings import check_choice, check_range
 
 MODELS = ("learnt", "emulator", "none")
@@ -50,6 +51,9 @@ class I2AConfig(A2CConfig):
     """A run whose policy is taken to go on with in rollouts, instead of training one."""
     rollout_encoder: str = "small"
     """The rollout policy's, as A2C's `encoder`."""
+    warm_start: bool = False
+    """The agent begins as the rollout policy, and its rollouts weigh nothing at first: what it learns is what they are
+    worth. Paper: it begins from nothing."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
 
@@ -63,6 +67,10 @@ class I2AConfig(A2CConfig):
             check_range(name, getattr(self, name), 0)
         for name, choices in (("model", MODELS), ("model_kind", KINDS), ("rollout_encoder", ENCODERS)):
             check_choice(name, getattr(self, name), choices)
+        if self.warm_start and self.encoder != self.rollout_encoder:
+            raise UserError(f"warm_start needs encoder and rollout_encoder alike: set both to {self.encoder}.")
+        if self.warm_start and self.model == "none" and not self.rollout_policy:
+            raise UserError("warm_start needs a rollout policy: give --rollout-policy, or another --model.")
 
     def for_rollouts(self) -> A2CConfig:
         """The config with which the rollout policy is trained."""

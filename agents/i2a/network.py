@@ -81,3 +81,14 @@ class I2AParts(nn.Module):
             self.environment_model = EnvironmentModel(kind, width, num_actions, stack, frame_shape)
         self.rollout_policy: ActorCritic = build_network(num_actions, stack, frame_shape, config.for_rollouts())
         self.agent = I2ANetwork(config, num_actions, stack, frame_shape)
+
+    @torch.no_grad()
+    def begin_as_rollout_policy(self) -> None:
+        """Let the agent do and expect what the rollout policy does, whatever its rollouts show."""
+        self.agent.encoder.load_state_dict(self.rollout_policy.encoder.state_dict())
+        features = self.rollout_policy.encoder.features
+        for own, theirs in zip(self.agent.heads.children(), self.rollout_policy.heads.children(), strict=True):
+            assert isinstance(own, nn.Linear)
+            assert isinstance(theirs, nn.Linear)
+            own.weight[:, :features], own.weight[:, features:] = theirs.weight, 0
+            own.bias.copy_(theirs.bias)

@@ -140,6 +140,8 @@ class I2ATrainer:
         if self.learns_policy:
             until = min(total_steps, self.config.policy_steps)
             yield from self._told(self.policy_learner.train(until), 2.0)
+        if self.config.warm_start and self.learner.step == 0:
+            self.parts.begin_as_rollout_policy()
         if self.step < total_steps:
             yield from self._told(self.learner.train(total_steps - self.policy_learner.step), 3.0)
 

@@ -91,10 +91,11 @@ def test_another_loss_is_added() -> None:
     assert taught.network.logits.grad.tolist() != [0.0, 0.0]
 
 
-def test_the_learning_rate_falls_to_nothing() -> None:
-    taught = learner(Tape([(1, "")]), n_step=1, steps=4, learning_rate=0.8)
-    rates = [taught.optimizer.param_groups[0]["lr"] for update in taught.train(4) if update.metrics]
-    assert rates == pytest.approx([0.6, 0.4, 0.2, 0.0])
+def test_the_learning_rate_grows_and_falls_to_nothing() -> None:
+    taught = learner(Tape([(1, "")] * 400), n_step=1, steps=400, learning_rate=0.8)
+    rates = [taught.optimizer.param_groups[0]["lr"] for update in taught.train(400) if update.metrics]
+    assert rates[:2] == pytest.approx([0.8 / 100 * 399 / 400, 0.8 * 2 / 100 * 398 / 400])
+    assert [rates[k] for k in (99, 199, 399)] == pytest.approx([0.6, 0.4, 0.0])
 
 
 def test_drawing_by_hand() -> None:

@@ -125,6 +125,36 @@ def test_parts_that_are_handed_in_are_not_trained_again(build_trainer: BuildTrai
     assert torch.equal(after["rollout_policy.heads.value.weight"], handed["rollout_policy.heads.value.weight"])
 
 
+def test_an_agent_that_begins_as_its_rollout_policy(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer(warm_start=True)
+    advance(trainer, 9)
+    assert trainer.learner.updates == 0
+    updates = trainer.train(trainer.config.steps)
+    next(updates)  # a step of the last stage, in which nothing is learnt yet
+    parts, observations = trainer.parts, trainer.games.reset(3)
+    with torch.no_grad():
+        own = parts.agent(*trainer._see_and_imagine(observations))
+        theirs = parts.rollout_policy(*trainer._see(observations))
+    for mine, other in zip(own, theirs, strict=True):
+        torch.testing.assert_close(mine, other)
+    before = weights_of(trainer)
+    advance(trainer, 12)
+    after = weights_of(trainer)
+    assert "agent" in changed_parts(before, after)
+    # What the rollouts are worth is learnt from here on.
+    features = parts.agent.encoder.features
+    assert after["agent.heads.policy.weight"][:, features:].abs().max() > 0
+    assert not before["agent.heads.policy.weight"][:, features:].any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"encoder": "nature"}, {"model": "none"}], ids=["encoders differ", "nothing to begin as"]
+)
+def test_a_warm_start_needs_something_to_begin_as(wrong: dict) -> None:
+    with pytest.raises(UserError, match="warm_start needs"):
+        I2AConfig(warm_start=True, **wrong)
+
+
 @pytest.mark.parametrize(("model", "stages"), [("none", {3.0}), ("emulator", {2.0, 3.0})])
 def test_agents_without_a_learnt_model_learn_too(build_trainer: BuildTrainer, model: str, stages: set) -> None:
     trainer = build_trainer(model=model)
