@@ -48,7 +48,9 @@ class I2AAgent:
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)
-        self._imagination = Imagination(self._model, self._rollout_policy, len(self.action_names), config.horizon)
+        self._imagination = Imagination(
+            *(self._model, self._rollout_policy, len(self.action_names)), config.horizon, config.discount
+        )
 
     # -- deciding --------------------------------------------------------------------------------------------
 
@@ -65,7 +67,7 @@ class I2AAgent:
         """The policy (B, A) and the values (B,), float32, of observations (B, S, h, w) and what follows from them."""
         present = to_cells(torch.from_numpy(observations[:, -1]).to(self.device))
         blocks = network_input(observations, self.device)
-        logits, values = self.parts.agent(blocks, present, rollouts.frames, rollouts.rewards)
+        logits, values = self.parts.agent(blocks, present, rollouts.frames, rollouts.rewards, rollouts.returns)
         return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     def _decide(self, moment: Moment, rollouts: Rollouts) -> Decision:
@@ -104,7 +106,7 @@ class I2AAgent:
             fire = self._rollout_policy.fire_action
             actions = actions if fire is None else np.where(self._model.waits(state), fire, actions)
         else:
-            actions, values = self._rollout_policy.judge(self._model, state)
+            actions, values = self._rollout_policy(self._model, state)
         return actions, np.where(self._model.over(state), 0, values).astype(np.float32)
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:

@@ -52,8 +52,9 @@ class I2AConfig(A2CConfig):
     rollout_encoder: str = "small"
     """The rollout policy's, as A2C's `encoder`."""
     warm_start: bool = False
-    """The agent begins as the rollout policy, and its rollouts weigh nothing at first: what it learns is what they are
-    worth. Paper: it begins from nothing."""
+    """The agent begins as the rollout policy, improved by what its rollouts promise. Paper: it begins from nothing."""
+    trust: float = 5.0
+    """By how much the logit of an action then rises with each point that its rollout promises beyond the others'."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
 
@@ -63,7 +64,7 @@ class I2AConfig(A2CConfig):
             check_range(name, getattr(self, name), 1, most)
         for name, most in (("model_width", 1_024), ("model_rows", 65_536), ("collect", 100_000_000)):
             check_range(name, getattr(self, name), 1, most)
-        for name in ("distillation_scale", "model_updates", "model_learning_rate", "policy_steps"):
+        for name in ("distillation_scale", "model_updates", "model_learning_rate", "policy_steps", "trust"):
             check_range(name, getattr(self, name), 0)
         for name, choices in (("model", MODELS), ("model_kind", KINDS), ("rollout_encoder", ENCODERS)):
             check_choice(name, getattr(self, name), choices)

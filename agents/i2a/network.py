@@ -58,16 +58,22 @@ class I2ANetwork(nn.Module):
         self.encoder = kind(stack, size=size)
         initialise(self.encoder)
         self.rollouts = RolloutEncoder(config.rollout_channels, config.rollout_units, (size // CELL, size // CELL))
-        self.heads = Heads(self.encoder.features + num_actions * config.rollout_units, num_actions)
+        self.heads = Heads(self.encoder.features + num_actions * (config.rollout_units + 1), num_actions)
 
     def forward(
-        self, blocks: torch.Tensor, present: torch.Tensor, frames: torch.Tensor, rewards: torch.Tensor
+        self,
+        blocks: torch.Tensor,
+        present: torch.Tensor,
+        frames: torch.Tensor,
+        rewards: torch.Tensor,
+        returns: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """blocks (N, S·16, h/4, w/4) from `network_input`; present (N, h', w', 16) uint8, the newest frame as cells;
-        frames and rewards of `Rollouts`. Gives logits (N, A) and values (N,).
+        frames, rewards and returns of `Rollouts`. Gives logits (N, A) and values (N,).
         """
         vectors = self.rollouts(frames, rewards, present).flatten(1)  # (N, A · units)
-        return self.heads(torch.cat([self.encoder(blocks).float(), vectors], 1))
+        better = returns - returns.mean(1, keepdim=True)  # (N, A): what an action promises beyond the others
+        return self.heads(torch.cat([self.encoder(blocks).float(), vectors, better], 1))
 
 
 class I2AParts(nn.Module):
@@ -83,8 +89,11 @@ class I2AParts(nn.Module):
         self.agent = I2ANetwork(config, num_actions, stack, frame_shape)
 
     @torch.no_grad()
-    def begin_as_rollout_policy(self) -> None:
-        """Let the agent do and expect what the rollout policy does, whatever its rollouts show."""
+    def begin_as_rollout_policy(self, trust: float) -> None:
+        """Let the agent expect what the rollout policy expects, and do what it does, but for what rollouts promise.
+
+        π(a) ∝ π̂(a) exp(trust · return of a): the rollout policy, improved by looking ahead.
+        """
         self.agent.encoder.load_state_dict(self.rollout_policy.encoder.state_dict())
         features = self.rollout_policy.encoder.features
         for own, theirs in zip(self.agent.heads.children(), self.rollout_policy.heads.children(), strict=True):
@@ -92,3 +101,5 @@ class I2AParts(nn.Module):
             assert isinstance(theirs, nn.Linear)
             own.weight[:, :features], own.weight[:, features:] = theirs.weight, 0
             own.bias.copy_(theirs.bias)
+        of_policy = self.agent.heads.policy.weight
+        of_policy[:, -len(of_policy) :] = trust * torch.eye(len(of_policy))

@@ -5,7 +5,7 @@ x0 ──a──▶ y1 ──π̂(y1)──▶ y2 ──π̂(y2)──▶ y3    
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,18 @@ class Rollouts:
 
     frames  (N, A, H, h/4, w/4, 16) uint8 as cells, frame k after k + 1 steps.
     rewards (N, A, H) float32. actions (N, A, H) int64.
+    returns (N, A) float32: what each promises, discounted: its rewards, and what its end is worth to the policy's own
+    critic, up to the loss of a life. The paper's agent is not told these.
     """
 
     frames: torch.Tensor
     rewards: torch.Tensor
     actions: np.ndarray
+    returns: torch.Tensor
+
+
+Judge = Callable[[Imaginable, Any], tuple[np.ndarray, np.ndarray]]
+"""Actions (B,) int64 and values (B,) float32 in the states of a model."""
 
 
 class RolloutPolicy:
@@ -43,12 +50,8 @@ class RolloutPolicy:
     def __init__(self, network: ActorCritic, fire_action: int | None, precision: torch.dtype = torch.float32):
         self.network, self.fire_action, self.precision = network, fire_action, precision
 
-    def __call__(self, model: Imaginable, state: Any) -> np.ndarray:
-        """Actions (B,) int64 in these states of the model."""
-        return self.judge(model, state)[0]
-
     @torch.no_grad()
-    def judge(self, model: Imaginable, state: Any) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, model: Imaginable, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Actions (B,) int64 in these states of the model, and their values (B,) float32 to the policy's own critic."""
         seen = model.seen(state, self.precision)
         with autocast(seen.device, self.precision):
@@ -60,10 +63,11 @@ class RolloutPolicy:
 
 
 class Imagination:
-    """Rolls out every action from many games at a time."""
+    """Rolls out every action from many games at a time. discount: γ of the returns."""
 
-    def __init__(self, model: Imaginable, policy: RolloutPolicy, num_actions: int, horizon: int):
-        self.model, self.policy, self.num_actions, self.horizon = model, policy, num_actions, horizon
+    def __init__(self, model: Imaginable, policy: Judge, num_actions: int, horizon: int, discount: float):
+        self.model, self.policy, self.num_actions = model, policy, num_actions
+        self.horizon, self.discount = horizon, discount
 
     def roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None = None) -> Rollouts:
         """Of N games, seen as observations (N, S, h, w) uint8; the emulator needs their snapshots as well."""
@@ -75,17 +79,23 @@ class Imagination:
         rows = self.model.newest(state).shape[0]
         actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]
         frames, rewards = [], []
-        for k in range(self.horizon):
-            if k:
-                actions.append(self.policy(self.model, state))
+        returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, or 0 once a life is lost
+        for _ in range(self.horizon):
             state = self.model.step(state, actions[-1])
             frames.append(self.model.newest(state))
             rewards.append(self.model.rewards(state))
+            # As the critic has learnt them: clipped to ±1, and nothing after a life.
+            returns += worth * rewards[-1].clamp(-1, 1).cpu().numpy()
+            worth *= np.where(self.model.waits(state) | self.model.over(state), 0, self.discount).astype(np.float32)
+            chosen, values = self.policy(self.model, state)
+            actions.append(chosen)
+        returns += worth * values
         by_game = {"n": rows // self.num_actions, "a": self.num_actions}
         return Rollouts(
             frames=rearrange(torch.stack(frames, 1), "(n a) k ... -> n a k ...", **by_game),
             rewards=rearrange(torch.stack(rewards, 1), "(n a) k -> n a k", **by_game),
-            actions=rearrange(np.stack(actions, 1), "(n a) k -> n a k", **by_game),
+            actions=rearrange(np.stack(actions[:-1], 1), "(n a) k -> n a k", **by_game),
+            returns=rearrange(torch.from_numpy(returns).to(rewards[0].device), "(n a) -> n a", **by_game),
         )
 
 
@@ -95,4 +105,4 @@ def copies(observations: np.ndarray, num_actions: int, horizon: int, device: tor
     newest = to_cells(torch.from_numpy(observations[:, -1]).to(device))  # (N, h/4, w/4, 16)
     frames = newest[:, None, None].expand(*shape, *newest.shape[1:])
     actions = np.broadcast_to(np.arange(num_actions)[:, None], shape)
-    return Rollouts(frames, torch.zeros(shape, device=device), actions)
+    return Rollouts(frames, torch.zeros(shape, device=device), actions, torch.zeros(shape[:2], device=device))

@@ -100,8 +100,8 @@ class I2ATrainer:
         else:
             model = PerfectModel(emulator, self.device)
         fire = emulator.fire_action if self.settings.fire else None
-        policy = RolloutPolicy(parts.rollout_policy, fire, self.precision)
-        self.imagination = Imagination(model, policy, self.num_actions, c.horizon)
+        self.rollout_policy = RolloutPolicy(parts.rollout_policy, fire, self.precision)
+        self.imagination = Imagination(model, self.rollout_policy, self.num_actions, c.horizon, c.discount)
 
     @property
     def imagines(self) -> bool:
@@ -141,7 +141,7 @@ class I2ATrainer:
             until = min(total_steps, self.config.policy_steps)
             yield from self._told(self.policy_learner.train(until), 2.0)
         if self.config.warm_start and self.learner.step == 0:
-            self.parts.begin_as_rollout_policy()
+            self.parts.begin_as_rollout_policy(self.config.trust)
         if self.step < total_steps:
             yield from self._told(self.learner.train(total_steps - self.policy_learner.step), 3.0)
 
@@ -199,7 +199,7 @@ class I2ATrainer:
         else:
             rollouts = copies(observations, self.num_actions, self.config.horizon, self.device)
         present = to_cells(torch.from_numpy(observations[:, -1]).to(self.device))
-        return *self._see(observations), present, rollouts.frames, rollouts.rewards
+        return *self._see(observations), present, rollouts.frames, rollouts.rewards, rollouts.returns
 
     def _distillation(self, seen: Seen, logits: torch.Tensor) -> torch.Tensor:
         """−Σ_a π(a | o) log π̂(a | o), which draws the rollout policy to the agent's and leaves the agent alone."""
@@ -263,6 +263,6 @@ class I2ATrainer:
         self.precision = self.policy_learner.precision = self.learner.precision = precision
         if self.model_learner is not None:
             self.model_learner.precision = precision
-        self.imagination.policy.precision = precision
+        self.rollout_policy.precision = precision
         if isinstance(self.imagination.model, LearntModel):
             self.imagination.model.precision = precision

@@ -40,11 +40,20 @@ class Marked:
     def rewards(self, state: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(state % 10).float()
 
+    def waits(self, state: np.ndarray) -> np.ndarray:
+        """A life is lost by action 3 that follows action 2."""
+        return (state % 100 == 23) & (state >= 100)
+
+    def over(self, state: np.ndarray) -> np.ndarray:
+        return np.zeros(len(state), bool)
+
 
 def test_every_future_is_where_it_belongs() -> None:
     observations = np.array([1, 2, 3], np.uint8)[:, None, None, None]
     # After action a at k = 0, the policy takes (last action + 1) modulo 4.
-    imagination = Imagination(Marked(), lambda model, state: (state + 1) % 10 % 4, num_actions=4, horizon=3)
+    imagination = Imagination(
+        Marked(), lambda model, state: ((state + 1) % 10 % 4, 100.0 * (state // 10 % 10)), 4, horizon=3, discount=0.5
+    )
     rollouts = imagination.roll_out(observations)
     assert rollouts.frames.shape == (3, 4, 3, 1, 1, 1)
     for game in (1, 2, 3):
@@ -55,6 +64,13 @@ def test_every_future_is_where_it_belongs() -> None:
             assert rollouts.frames[game - 1, action].flatten().tolist() == expected
             assert rollouts.actions[game - 1, action].tolist() == [action, second, third]
             assert rollouts.rewards[game - 1, action].tolist() == [action, second, third]
+            # Rewards are clipped to 1; the end is worth 100 times the action before the last.
+            promised = min(action, 1) + min(second, 1) / 2 + min(third, 1) / 4 + 100 * second / 8
+            if (action, second) == (2, 3):
+                promised = 1 + 1 / 2
+            elif (second, third) == (2, 3):
+                promised = 1 + 1 / 2 + 1 / 4
+            assert rollouts.returns[game - 1, action].item() == promised
 
 
 def test_the_encoder_keeps_games_and_actions_apart_and_knows_the_order_of_time() -> None:
@@ -89,7 +105,11 @@ def test_every_action_has_its_own_place_among_the_features() -> None:
     with torch.no_grad():
         one = network.rollouts(rollouts.frames, rollouts.rewards, present)
         two = network.rollouts(rollouts.frames, rewards, present)
-        logits, values = network(blocks, present, rollouts.frames, rewards)
+        logits, values = network(blocks, present, rollouts.frames, rewards, rollouts.returns)
+        others, _ = network(blocks, present, rollouts.frames, rewards, rollouts.returns + torch.tensor([[7.0], [0.0]]))
+        torch.testing.assert_close(others, logits)  # what all actions promise alike is no reason for any
+        others, _ = network(blocks, present, rollouts.frames, rewards, rollouts.returns + torch.eye(4)[:2])
+        assert (others != logits).all()
     assert ((one - two).abs().amax(-1) > 0).tolist() == [[False, True, False, False], [False] * 4]
     assert logits.shape == (2, 4)
     assert values.shape == (2,)
@@ -127,7 +147,7 @@ def test_rollouts_of_the_emulator_are_games_played_on() -> None:
     network = build_network(4, 4, (80, 80))
     torch.nn.init.normal_(network.heads.policy.weight)
     model = PerfectModel(EmulatorModel("breakout", SETTINGS), CPU)
-    imagination = Imagination(model, RolloutPolicy(network, fire_action=1), 4, 4)
+    imagination = Imagination(model, RolloutPolicy(network, fire_action=1), 4, 4, 0.99)
     observations = np.stack([game.observation for game in games])
     rollouts = imagination.roll_out(observations, [game.snapshot() for game in games])
     for number, game in enumerate(games):
@@ -154,8 +174,8 @@ def test_the_policy_presses_fire_where_the_model_waits_for_it() -> None:
     network = build_network(4, 4, (80, 80))
     with torch.no_grad():
         network.heads.policy.bias[3] = 5.0
-    assert RolloutPolicy(network, 1)(Waiting(), np.array([0, 1, 2])).tolist() == [3, 1, 3]
-    assert RolloutPolicy(network, None)(Waiting(), np.array([0, 1, 2])).tolist() == [3, 3, 3]
+    assert RolloutPolicy(network, 1)(Waiting(), np.array([0, 1, 2]))[0].tolist() == [3, 1, 3]
+    assert RolloutPolicy(network, None)(Waiting(), np.array([0, 1, 2]))[0].tolist() == [3, 3, 3]
 
 
 def test_futures_can_begin_anew_one_by_one() -> None:
