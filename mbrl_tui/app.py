@@ -16,6 +16,7 @@ from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent
 from mbrl_tui.play.clock import RealTime, Time
 from mbrl_tui.play.match import Mode
+from mbrl_tui.play.recording import Recording
 from mbrl_tui.screens.play import PlayScreen
 
 DUSK = Theme(
@@ -56,7 +57,7 @@ class MbrlApp(App[None]):
     load_agent:  gives the agent, or raises UserError; called once, in a thread. None: there is no agent.
     agent_label: what a person calls the agent.
     time:        where time comes from.
-    inspect_at:  as `PlayScreen` takes it.
+    inspect_at, replay: as `PlayScreen` takes them.
     Raises UserError where there is no such game.
     """
 
@@ -74,10 +75,11 @@ class MbrlApp(App[None]):
         seed: int,
         time: Time | None = None,
         inspect_at: int | None = None,
+        replay: Recording | None = None,
     ):
         super().__init__(driver_class=_driver())
         self._first: PlayScreen | None = PlayScreen(
-            game, Mode(mode), load_agent, agent_label, settings, seed, time or RealTime(), inspect_at
+            game, Mode(mode), load_agent, agent_label, settings, seed, time or RealTime(), inspect_at, replay
         )
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -103,9 +105,10 @@ def run_app(
     settings: AtariSettings,
     seed: int,
     inspect_at: int | None = None,
+    replay: Recording | None = None,
 ) -> None:
     """Play until the person quits; arguments as for `MbrlApp`. Exits with an error code if the app fails."""
-    app = MbrlApp(game, mode, load_agent, agent_label, settings, seed, inspect_at=inspect_at)
+    app = MbrlApp(game, mode, load_agent, agent_label, settings, seed, inspect_at=inspect_at, replay=replay)
     app.run()
     if app.return_code:
         raise SystemExit(app.return_code)

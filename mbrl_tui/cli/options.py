@@ -21,8 +21,11 @@ AgentOrBest = Annotated[
         help="A shipped agent, a run, or a checkpoint's folder (default: the best that there is)",
     ),
 ]
-AtStep = Annotated[int, typer.Option(min=0, max=27_000, metavar="N", help="Decisions that the agent plays before.")]
-"""No game is longer than half an hour: 27,000 decisions."""
+MAX_DECISIONS = 27_000
+"""No game is longer than half an hour."""
+AtStep = Annotated[
+    int, typer.Option(min=0, max=MAX_DECISIONS, metavar="N", help="Decisions that the agent plays before.")
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     typer.Option(help="Where networks compute; auto takes a GPU where there is one (default: auto)"),

@@ -11,6 +11,7 @@ from mbrl_tui.cli.options import MAX_SEED, AgentOrBest, Device, GameOrDefault, S
 
 if TYPE_CHECKING:
     from agents.catalogue import Checkpoint
+    from mbrl_tui.play.recording import Recording
 
 DEFAULT_GAME = "breakout"
 SMALLEST = (60, 20)
@@ -43,14 +44,16 @@ def open_app(
     sticky: float | None,
     device: str | None,
     inspect_at: int | None = None,
+    replay: Recording | None = None,
 ) -> None:
-    """Find the agent, and open the app; inspect_at as `MbrlApp` takes it. Raises UserError where that cannot be."""
+    """Find the agent, and open the app; the last two as `MbrlApp` takes them. Raises UserError where that cannot be."""
     checkpoint = _agent_for(_known(game), agent, mode)
     played = checkpoint.game if checkpoint else _known(game) or DEFAULT_GAME
     if checkpoint is None and mode is None:
         typer.echo(f"No agent has been trained for {played} yet: you play. Train one: mbrl train {played}", err=True)
     _check_terminal()
-    _open(played, mode or ("watch" if checkpoint else "solo"), checkpoint, seed, sticky, device or "auto", inspect_at)
+    seated = mode or ("watch" if checkpoint else "solo")
+    _open(played, seated, checkpoint, seed, sticky, device or "auto", inspect_at, replay)
 
 
 def _known(game: str | None) -> str | None:
@@ -109,6 +112,7 @@ def _open(
     sticky: float | None,
     device: str,
     inspect_at: int | None,
+    replay: Recording | None,
 ) -> None:
     import random
     from dataclasses import replace
@@ -129,4 +133,5 @@ def _open(
         settings=settings,
         seed=random.randrange(MAX_SEED) if seed is None else seed,
         inspect_at=inspect_at,
+        replay=replay,
     )

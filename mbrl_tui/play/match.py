@@ -11,6 +11,7 @@ from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.records import Decision, Moment
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer
+from mbrl_tui.play.recording import Recording
 from mbrl_tui.play.timeline import Timeline
 
 
@@ -36,7 +37,7 @@ class Board:
     """One game, and who holds its paddle.
 
     agent:    plays this board while `agent_holds`, otherwise looks on; None where no agent is present.
-    action:   what is pressed now.
+    action:   what is pressed now. pressed: at every frame since the game began.
     decision: the agent's newest choice here. It is pressed only while the agent holds the paddle.
     """
 
@@ -52,6 +53,7 @@ class Board:
         if seed is not None:
             self.game.reset(seed)
         self.timeline = Timeline()
+        self.pressed: list[int] = []
         self.action = self.game.action_names.index("NOOP")
         self.decision: Decision | None = None
         self._decided_at: int | None = None
@@ -94,6 +96,7 @@ class Board:
             self.timeline.add(self.decision.value if self.decision else None, game.score)
         self.action = self._choice(now) if action is None else action
         game.advance(self.action)
+        self.pressed.append(self.action)
 
     def step(self, now: float, action: int | None = None) -> None:
         """One whole decision: `action`, or the choice of whoever holds the paddle, for all of its frames."""
@@ -193,6 +196,11 @@ class Match:
         """Exactly one emulator frame of every board that is not over."""
         for board in self.boards:
             board.tick(now)
+
+    def recording(self) -> Recording:
+        """The game on the first board, the person's where there are two, as far as it was played."""
+        board = self.boards[0]
+        return Recording(self.game, board.game.settings, self.seed, tuple(board.pressed))
 
     def finish_decision(self, now: float) -> None:
         """Go on to the next decision, if not there: the only instants from which an agent can look ahead."""

@@ -29,7 +29,7 @@ from mbrl_tui.screens.inspect_facts import facts_of
 from mbrl_tui.screens.key_hints import KeyHints
 from mbrl_tui.screens.lens_view import look_through
 from mbrl_tui.screens.panels import Facts
-from mbrl_tui.screens.playing_screen import PlayingScreen
+from mbrl_tui.screens.playing_screen import PlayingScreen, save_game
 from mbrl_tui.terminal.keys import HeldKeys
 from mbrl_tui.widgets.decision_bars import DecisionBars
 from mbrl_tui.widgets.frame_view import FrameView
@@ -76,6 +76,7 @@ class InspectScreen(PlayingScreen):
         Binding("g", "go"),
         Binding("full_stop", "step"),
         Binding("d", "dream"),
+        Binding("ctrl+s", "save"),
         Binding("q", "app.quit"),
     ]
 
@@ -182,6 +183,9 @@ class InspectScreen(PlayingScreen):
             self._asked = None
             self.inspection.leave()
             self.dismiss()
+
+    def action_save(self) -> None:
+        save_game(self, self.inspection.match)
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(INSPECTOR))

@@ -22,10 +22,11 @@ from mbrl_tui.messages import AgentFailed, AgentLoaded, Arrived
 from mbrl_tui.play.clock import FrameClock, FrameMeter, Time
 from mbrl_tui.play.match import Match, Mode
 from mbrl_tui.play.players import AgentPlayer, HumanPlayer
+from mbrl_tui.play.recording import Recording
 from mbrl_tui.screens.help import HelpScreen
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
-from mbrl_tui.screens.playing_screen import PlayingScreen
+from mbrl_tui.screens.playing_screen import PlayingScreen, save_game
 from mbrl_tui.screens.stage import Showing, Stage
 
 LEAST_REST = 0.001
@@ -43,6 +44,8 @@ class PlayScreen(PlayingScreen):
 
     The picture advances only here, in `play`; a game that is held is in the hands of the inspector.
     inspect_at: hold the game before this decision, and look into it; None lets it run.
+    replay:     a game that was played before, which is played again up to there, by default as far as it went.
+    Raises UserError where it is not as long.
     """
 
     AUTO_FOCUS = None
@@ -55,6 +58,7 @@ class PlayScreen(PlayingScreen):
         Binding("minus", "speed(-1)", show=False),
         Binding("r", "restart", "restart"),
         Binding("m", "modes", "mode"),
+        Binding("ctrl+s", "save", show=False),
         Binding("f3", "meter", show=False),
         Binding("q", "app.quit", "quit"),
     ]
@@ -69,12 +73,16 @@ class PlayScreen(PlayingScreen):
         seed: int,
         time: Time,
         inspect_at: int | None = None,
+        replay: Recording | None = None,
     ):
         super().__init__(time)
         self.agent_label = agent_label
         self.settings = settings
         self.human = HumanPlayer(self.keys.held)
-        self.match = Match(game, mode, self.human, None, settings, seed)
+        self._replay = replay
+        if replay is not None:
+            inspect_at = replay.length_up_to(inspect_at, settings.frameskip)
+        self.match = Match(game, mode, self.human, None, replay.seen_by(settings) if replay else settings, seed)
         self.agent: AgentPlayer | None = None
         self.no_agent = f"loading {agent_label} …" if load_agent else "start again with --agent NAME"
         self._failed = load_agent is None  # no agent will come
@@ -137,13 +145,17 @@ class PlayScreen(PlayingScreen):
     @work(thread=True, group="load")
     def play_up_to(self, decisions: int) -> None:
         """Take the game to a decision, or to its end, as fast as it goes; nothing else touches it until then."""
-        worker = get_current_worker()
-        for _ in range(decisions):
+        worker, replay, frames = get_current_worker(), self._replay, self.settings.frameskip
+        for decision in range(decisions):
             if worker.is_cancelled:
                 return
             if self.match.over:
                 break
-            self.match.step(self.time.now())
+            if replay is None:
+                self.match.step(self.time.now())
+            else:
+                for action in replay.actions[decision * frames : (decision + 1) * frames]:
+                    self.match.board.tick(self.time.now(), action)
         self.post_message(Arrived())
 
     def on_arrived(self) -> None:
@@ -226,6 +238,11 @@ class PlayScreen(PlayingScreen):
         if not self._played_elsewhere:
             self.match.restart()
             self._begin_match()
+
+    def action_save(self) -> None:
+        """Keep the game that is played, so that it can be looked into another day."""
+        if self.match.ready and not self._played_elsewhere:
+            save_game(self, self.match)
 
     def action_modes(self) -> None:
         if not self._played_elsewhere:

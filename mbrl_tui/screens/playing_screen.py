@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.screen import Screen
 
+from agents.errors import UserError
+from agents.files import told_plainly
+from agents.runs.directory import home
 from mbrl_tui.play.clock import Time
+from mbrl_tui.play.match import Match
 from mbrl_tui.play.players import KEY_DIRECTIONS
 from mbrl_tui.terminal.keys import HeldKeys
 
 if TYPE_CHECKING:
     from mbrl_tui.terminal.key_releases import KeyReleased
+
+
+def save_game(screen: Screen[Any], match: Match) -> None:
+    """Write the game that is played to a file of its own, and say where it is."""
+    folder = home() / "games"
+    path = folder / f"{match.game}-{datetime.now():%Y%m%d-%H%M%S}.json"
+    try:
+        with told_plainly(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        match.recording().save(path)
+    except UserError as error:
+        screen.notify(str(error), title="Not saved", severity="error", markup=False)
+        return
+    screen.notify(f"mbrl inspect --replay {shlex.quote(str(path))}", title="Saved", timeout=15, markup=False)
 
 
 class PlayingScreen(Screen[None]):

@@ -10,6 +10,9 @@ from typing import Any
 import cv2
 import pytest
 
+from agents.envs.settings import AtariSettings
+from mbrl_tui.play.recording import Recording
+
 Mbrl = Callable[..., Any]
 LINE = ["imagine", "breakout", "--agent", "tiny", "--at-step", "20", "--horizon", "4"]
 
@@ -96,3 +99,19 @@ def test_inspecting_needs_a_terminal(mbrl: Mbrl, shared_tiny: Path) -> None:
     answer = mbrl("inspect", "breakout", "--agent", "tiny", "--at-step", "10")
     assert answer.code == 1
     assert "needs a terminal" in answer.err
+
+
+def test_a_saved_game_has_its_own_seed_and_rules(mbrl: Mbrl, tmp_path: Path) -> None:
+    saved = tmp_path / "game.json"
+    Recording("breakout", AtariSettings(), 3, (0,) * 40).save(saved)
+    for options, complaint in (
+        (("--seed", "1"), "leave out --seed and --sticky"),
+        (("--sticky", "0.1"), "leave out --seed and --sticky"),
+        (("pong",), "is a game of breakout, not of pong"),
+        ((), "needs a terminal"),
+    ):
+        answer = mbrl("inspect", *options, "--replay", str(saved))
+        assert answer.code == 1
+        assert complaint in " ".join(answer.err.split())
+    answer = mbrl("inspect", "--replay", str(tmp_path / "none.json"))
+    assert "Cannot read" in answer.err

@@ -16,8 +16,10 @@ from mbrl_tui.screens.panels import Facts
 def open_app(agent, time) -> Callable[..., MbrlApp]:
     """An app in a mode; its agent is the one that writes down what it is asked, unless another way to load is given."""
 
-    def open_app(mode: str, load=lambda: agent, game: str = "breakout", inspect_at=None, **settings) -> MbrlApp:
-        return MbrlApp(game, mode, load, "tape", AtariSettings(**settings), 3, time, inspect_at)
+    def open_app(
+        mode: str, load=lambda: agent, game: str = "breakout", inspect_at=None, replay=None, **settings
+    ) -> MbrlApp:
+        return MbrlApp(game, mode, load, "tape", AtariSettings(**settings), 3, time, inspect_at, replay)
 
     return open_app
 

@@ -8,10 +8,17 @@ from inspected import SIZE, said
 from textual import events
 
 from agents.errors import UserError
+from mbrl_tui.app import MbrlApp
+from mbrl_tui.play.recording import Recording
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
 from mbrl_tui.screens.play import PlayScreen
 from mbrl_tui.terminal.key_releases import KeyReleased
+
+
+def told(app: MbrlApp) -> list[str]:
+    """All notifications so far."""
+    return [notice.message for notice in app._notifications]
 
 
 async def test_a_game_can_be_entered_at_a_step(open_app, looking, until):
@@ -22,6 +29,43 @@ async def test_a_game_can_be_entered_at_a_step(open_app, looking, until):
         assert app.screen.inspection.match.board.game.frame == 100
         await pilot.press("escape")
         assert isinstance(app.screen, PlayScreen)
+
+
+@pytest.mark.parametrize(("at_step", "frame"), [(None, 148), (20, 80)])
+async def test_a_saved_game_is_looked_into_again(
+    open_app, inspecting, looking, until, tmp_path, monkeypatch, at_step, frame
+):
+    monkeypatch.setenv("MBRL_HOME", str(tmp_path))
+    app = open_app("solo")
+    async with app.run_test(size=SIZE) as pilot:
+        app.screen.keys.press("space", app.screen.time.now())
+        inspection = await inspecting(pilot, 146)
+        played = inspection.match.board.game
+        await pilot.press("ctrl+s")
+        (path,) = (tmp_path / "games").glob("breakout-*.json")
+        await until(lambda: any(f"mbrl inspect --replay {path}" in message for message in told(app)))
+    recording = Recording.load(path)
+    assert len(recording.actions) == played.frame == 148
+
+    app = open_app("watch", inspect_at=at_step, replay=recording)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: isinstance(app.screen, InspectScreen))
+        await looking(app)
+        again = app.screen.inspection.match.board.game
+        assert again.frame == frame
+        assert (at_step is not None) or (again.screen == played.screen).all()
+        await pilot.press("escape")
+        assert isinstance(app.screen, PlayScreen)
+
+
+async def test_a_game_that_cannot_be_saved(open_app, playing, until, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MBRL_HOME", str(tmp_path / "file"))
+    app = open_app("watch")
+    async with app.run_test(size=SIZE) as pilot:
+        await playing(app)
+        await pilot.press("ctrl+s")
+        await until(lambda: any("Cannot write" in message for message in told(app)))
 
 
 async def test_an_agent_that_comes_late_is_looked_through_at_once(open_app, agent, until, looking):
