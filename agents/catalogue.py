@@ -211,6 +211,6 @@ def part_settings(part: str, name: str, game: str, settings: AtariSettings) -> d
     if part == "environment_model":
         taken = {field: checkpoint.algorithm[field] for field in ("model_kind", "model_width")}
     else:
-        encoder = "encoder" if checkpoint.agent == "a2c" else "rollout_encoder"
-        taken = {"rollout_encoder": checkpoint.algorithm[encoder]}
+        encoder = checkpoint.algorithm["encoder" if checkpoint.agent == "a2c" else "rollout_encoder"]
+        taken = {"rollout_encoder": encoder, "encoder": encoder}  # both with the same eyes, as long as nothing is set
     return {part: checkpoint.lasting_name, **taken}

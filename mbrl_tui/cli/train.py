@@ -11,6 +11,7 @@ from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
 from mbrl_tui.cli.wording import how_to_see
 
 if TYPE_CHECKING:
+    from agents.envs.settings import AtariSettings
     from agents.runs.directory import RunConfig, RunDirectory, Status
 
 DEFAULT_AGENT = "dqn"
@@ -133,18 +134,39 @@ def _parts(
     given = {"model": model} | handed
     if not any(given.values()):
         return []
-    from agents.catalogue import game_settings, part_settings
+    from agents.catalogue import algorithm, part_settings
+    from agents.envs.names import CLASSIC_CONTROL
+    from agents.envs.settings import AtariSettings
+    from agents.settings import parse_assignments
 
     if agent != "i2a":
         option = next(name for name, value in given.items() if value).replace("_", "-")
         raise UserError(f"Only i2a has such parts: leave out --{option}, or add --agent i2a.")
-    _, values = _settings(agent, game, None, sticky, assignments)
-    settings = game_settings(game, values)
-    taken = {} if model is None else {"model": model}
-    for part, name in handed.items():
-        if name is not None and settings is not None:
-            taken |= part_settings(part, name, game, settings)
+    taken: dict[str, Any] = {} if model is None else {"model": model}
+    if game not in CLASSIC_CONTROL:
+        kind = algorithm(agent)
+        own, game_values = parse_assignments([kind.config(), AtariSettings], assignments)
+        settings = _game_settings(agent, game, sticky, game_values)
+        for part, name in handed.items():
+            if name is not None:
+                taken |= part_settings(part, name, game, settings)
+        if "encoder" in own:
+            taken.pop("encoder", None)
     return [f"{name}={value}" for name, value in taken.items()]
+
+
+def _game_settings(agent: str, game: str, sticky: float | None, values: dict[str, Any]) -> AtariSettings:
+    """How an agent of this kind is to play and see an Atari game, with what was set."""
+    from dataclasses import replace
+
+    from agents.catalogue import algorithm
+
+    usual = algorithm(agent).settings_for(game)
+    settings = replace(usual, **_once(values, "sticky", sticky))
+    for name in ("size", "colour"):
+        if getattr(settings, name) != getattr(usual, name):
+            raise UserError(f"{name} must be {getattr(usual, name)}: the networks of {agent} read such frames only.")
+    return settings
 
 
 def _settings(
@@ -170,11 +192,7 @@ def _settings(
     from agents.envs.settings import AtariSettings
 
     values, game_values = parse_assignments([kind, AtariSettings], assignments)
-    usual = algorithm(agent).settings_for(game)
-    settings = replace(usual, **_once(game_values, "sticky", sticky))
-    for name in ("size", "colour"):
-        if getattr(settings, name) != getattr(usual, name):
-            raise UserError(f"{name} must be {getattr(usual, name)}: the networks of {agent} read such frames only.")
+    settings = _game_settings(agent, game, sticky, game_values)
     config = replace(own, **_once(values, "steps", steps))
     check_trainable(agent, game, config)
     return asdict(config), asdict(settings)

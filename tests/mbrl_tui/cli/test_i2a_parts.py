@@ -41,9 +41,20 @@ def test_one_command_trains_all_stages_and_parts_can_be_handed_on(runs: Path, mb
     assert mine["environment_model.trunk.read.weight"].equal(theirs["environment_model.trunk.read.weight"])
     assert mine["rollout_policy.heads.value.weight"].equal(policy["heads.value.weight"])
     config = RunDirectory.open("other").read_config().algorithm
-    assert (config["environment_model"], config["rollout_policy"], config["rollout_encoder"]) == (
-        "whole", "policy", "nature",
-    )  # fmt: skip
+    assert (config["environment_model"], config["rollout_policy"]) == ("whole", "policy")
+    assert config["rollout_encoder"] == config["encoder"] == "nature"
+
+
+def test_a_warm_start_is_the_policy_that_is_handed_in(runs: Path, mbrl: Mbrl) -> None:
+    handed = [*SMALL, "--environment-model", "whole", "--rollout-policy", "policy", "--set", "warm_start=true"]
+    still = ["--set", "learning_rate=0"]
+    assert mbrl("train", "breakout", "--agent", "i2a", "--run", "warm", "--steps", "4", *handed, *still).code == 0
+    mine, policy = weights_of("warm"), weights_of("policy")
+    assert mine["agent.encoder.conv1.weight"].equal(policy["encoder.conv1.weight"])
+    assert mine["agent.heads.value.bias"].equal(policy["heads.value.bias"])
+    answer = mbrl("train", "breakout", "--agent", "i2a", "--set", "encoder=small", *handed)
+    assert answer.code == 1
+    assert "warm_start needs encoder and rollout_encoder alike" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -51,7 +62,7 @@ def test_one_command_trains_all_stages_and_parts_can_be_handed_on(runs: Path, mb
     [
         (["--agent", "dqn", "--model", "none"], "Only i2a has such parts: leave out --model"),
         (["--environment-model", "whole"], "leave out --environment-model"),
-        (["--agent", "i2a", "--model", "perfect"], "model must be learnt, emulator, none"),
+        (["--agent", "i2a", "--model", "perfect"], "model must be learnt or emulator or none"),
         (["--agent", "i2a", "--environment-model", "policy"], "'policy' has no environment model"),
         (["--agent", "i2a", "--rollout-policy", "nobody"], "no agent, run or checkpoint folder called 'nobody'"),
         (["--agent", "i2a", "--rollout-policy", "breakout-dqn"], "'breakout-dqn' has no rollout policy"),
