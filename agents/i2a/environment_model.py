@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from agents.i2a.cells import CELL, PIXELS, push, to_cells
-from agents.i2a.trunks import WHOLE, Memory, Places, build_trunk
+from agents.i2a.local_trunk import LocalTrunk
+from agents.i2a.trunks import Memory, build_trunk
 
 CHANGE = 8
 """Grey, from 0 to 255, by which a pixel must differ to have changed."""
@@ -27,8 +28,6 @@ VALUE_WEIGHT = 10.0
 """Weight of a squared error of a new grey."""
 SMALLEST_SPREAD = 0.05
 """Deviation of a pixel, from 0 to 1, below which it is taken for this much."""
-RIM = 2
-"""Cells at the edge of a part of a frame that are not learnt from."""
 FEW = 32
 """Pixels by which losses of whole frames are divided: those of a ball and a paddle's edges, about which all turns."""
 
@@ -66,7 +65,7 @@ class EnvironmentModel(nn.Module):
         self.num_actions, self.stack = num_actions, stack
         cells = (frame_shape[0] // CELL, frame_shape[1] // CELL)
         self.trunk = build_trunk(kind, width, num_actions, stack, cells)
-        self.pooled = nn.Conv2d(self.trunk.features, 64, 1)
+        self.pooled = nn.Conv1d(self.trunk.features, 64, 1, bias=False)
         self.heads = nn.Linear(2 * 64, 3)
         # Row g: the grey, of those that the game has, that is nearest to g.
         self.register_buffer("greys", torch.arange(256, dtype=torch.uint8))
@@ -78,9 +77,12 @@ class EnvironmentModel(nn.Module):
         self.register_buffer("colours", greys[None, :, None].repeat(frame_shape[0], 1, 3))
 
     def calibrate(self, frames: torch.Tensor, rarest: float = 1e-6) -> None:
-        """Learn from real frames (N, h, w) uint8 what is usual, and which greys the game has: those that make up more
-        than `rarest` of the frames.
+        """Learn from real frames (3, N, h, w) uint8, each after the one before, what is usual, which greys the game has
+        (those that make up more than `rarest` of the frames), and where things change by themselves.
         """
+        if isinstance(self.trunk, LocalTrunk):
+            self.trunk.calibrate(to_cells(frames))
+        frames = frames[0]
         cells = to_cells(frames).float()[..., None, :] / 255
         self.usual.copy_(cells.mean(0))
         self.spread.copy_(cells.std(0).clamp(min=SMALLEST_SPREAD))
@@ -89,37 +91,35 @@ class EnvironmentModel(nn.Module):
         nearest = (own[None] - torch.arange(256, device=own.device)[:, None]).abs().argmin(1)
         self.greys.copy_(own[nearest].to(torch.uint8))
 
-    def _normalised(self, stacks: torch.Tensor, places: Places = WHOLE) -> torch.Tensor:
+    def _as_read(self, stacks: torch.Tensor) -> torch.Tensor:
+        """Stacks as the trunk reads them: as they are, or in units of their pixels' own deviation."""
+        if isinstance(self.trunk, LocalTrunk):
+            return stacks
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
-        usual, spread = (self.usual[places], self.spread[places]) if places else (self.usual, self.spread)
         # Written out for each frame of the stack: broadcast along inner axes, this would take ten times as long.
-        shape = stacks.shape if places else stacks.shape[1:]
-        scale = (1 / (255 * spread)).expand(shape).to(dtype).contiguous()
-        shift = (usual / spread).expand(shape).to(dtype).contiguous()
+        shape = stacks.shape[1:]
+        scale = (1 / (255 * self.spread)).expand(shape).to(dtype).contiguous()
+        shift = (self.usual / self.spread).expand(shape).to(dtype).contiguous()
         return stacks.to(dtype).mul_(scale).sub_(shift)
 
     def begin(self, stacks: torch.Tensor) -> Memory:
         """The trunk's memory of real stacks (B, h', w', S, 16) uint8, their newest frames apart."""
-        return self.trunk.begin(self._normalised(stacks))
+        return self.trunk.begin(self._as_read(stacks))
 
-    def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
-    ) -> Expectation:
-        """stacks (B, h', w', S, 16) uint8; actions (B,) int64. places: of a local model, which part they are of."""
-        features, drawn, memory = self.trunk(self._normalised(stacks, places), actions, memory, places)
-        pooled = torch.relu(self.pooled(features)).flatten(2)  # (B, 64, places)
+    def forward(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> Expectation:
+        """stacks (B, h', w', S, 16) uint8; actions (B,) int64."""
+        features, drawn, memory = self.trunk(self._as_read(stacks), actions, memory)
+        pooled = torch.relu(self.pooled(features.flatten(2)))  # (B, 64, places); where there is nothing, 0
         # Most places see nothing: their mean alone would drown the one in which a brick breaks.
-        summary = torch.cat([pooled.mean(-1), pooled.amax(-1)], 1)
+        summary = torch.cat([pooled.sum(-1) / self.usual[..., 0, 0].numel(), pooled.amax(-1)], 1)
         with torch.autocast(summary.device.type, enabled=False):
             rewards, alive, playing = self.heads(summary.float()).unbind(1)
         change, value = drawn.unbind(-2)
         return Expectation(change, value, rewards, alive, playing, memory)
 
-    def step(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
-    ) -> tuple[torch.Tensor, Expectation]:
+    def step(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Expectation]:
         """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it."""
-        expected = self(stacks, actions, memory, places)
+        expected = self(stacks, actions, memory)
         greys = self.greys[(expected.value.detach() * 255).round().clamp(0, 255).int()]
         frames = torch.where(expected.change > 0, greys, stacks[..., -1, :])
         return push(stacks, frames), expected
@@ -132,7 +132,6 @@ class EnvironmentModel(nn.Module):
         first: torch.Tensor,
         alive: torch.Tensor,
         playing: torch.Tensor,
-        places: Places = WHOLE,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it.
 
@@ -143,30 +142,20 @@ class EnvironmentModel(nn.Module):
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
-
-        places: the part of each frame from which a local model is to learn what is drawn, and nothing else; at its rim
-        it is shown what really was.
         """
         real = to_cells(frames)  # (T, B, h', w', 16)
-        if places:
-            lines, columns = places
-            real = real[:, torch.arange(frames.shape[1], device=frames.device)[:, None, None], lines, columns]
-        inner = self._well_seen(places)[..., None] if places else torch.ones((), device=frames.device)
         stacks = shown(real[: self.stack], first[: self.stack])
-        memory = self.begin(stacks) if not places else ()
+        memory = self.begin(stacks)
         known = torch.ones_like(rewards[0])
         sums: dict[str, list[torch.Tensor]] = {}
         counts = []
         for t in range(self.stack, len(frames)):
             known = known * ~first[t]
             last = stacks[..., -1, :]
-            stacks, expected = self.step(stacks, actions[t], memory, places)
+            stacks, expected = self.step(stacks, actions[t], memory)
             memory = expected.memory
-            losses = _drawing_losses(expected, last, real[t], inner)
-            if places:
-                stacks[..., -1, :] = torch.where(inner > 0, stacks[..., -1, :], real[t])
-            else:
-                losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
+            losses = _drawing_losses(expected, last, real[t])
+            losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
             for name, loss in losses.items():
                 sums.setdefault(name, []).append((known * loss).sum())
             counts.append(known.sum())
@@ -174,42 +163,16 @@ class EnvironmentModel(nn.Module):
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
         return torch.stack(list(means.values())).sum(), {name: mean.detach() for name, mean in means.items()}
 
-    def _well_seen(self, places: Places) -> torch.Tensor:
-        """(B, n, n): 0 at the rim of a part, beyond which nothing is seen, unless the frame ends there; else 1."""
-        seen = torch.ones(1, device=places[0].device)
-        for axis, place in enumerate(places):
-            end = self.usual.shape[axis]
-            low, high = place.amin((1, 2), keepdim=True), place.amax((1, 2), keepdim=True)
-            seen = seen * ((place - low >= RIM) | (low == 0)) * ((high - place >= RIM) | (high == end - 1))
-        return seen
 
-
-def moving_parts(frames: torch.Tensor, size: int, chances: torch.Tensor) -> Places:
-    """Parts of `size`×`size` cells around something that moves in the middle of frames (T, B, h, w) uint8.
-
-    chances (B, h/4, w/4): uniform from 0 to 1; the changed cell with the highest is the middle, if there is room.
-    """
-    half = len(frames) // 2
-    changed = (to_cells(frames[half]) != to_cells(frames[half - 1])).any(-1)  # (B, h', w')
-    height, width = changed.shape[1:]
-    middle = (chances * (0.01 + changed)).flatten(1).argmax(1)  # anywhere, where nothing does
-    span = torch.arange(size, device=frames.device)
-    line = (middle // width - size // 2).clamp(0, height - size)[:, None] + span
-    column = (middle % width - size // 2).clamp(0, width - size)[:, None] + span
-    return line[:, :, None], column[:, None, :]
-
-
-def _drawing_losses(
-    expected: Expectation, last: torch.Tensor, target: torch.Tensor, counts: torch.Tensor | float = 1.0
-) -> dict[str, torch.Tensor]:
-    """Of each frame drawn (B,): last and target (B, h', w', 16) uint8. counts: what each of their pixels counts for."""
+def _drawing_losses(expected: Expectation, last: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of each frame drawn (B,): last and target (B, h', w', 16) uint8."""
     goal = target.float()
     changed = (goal - last.float()).abs() > CHANGE
     share = changed.float()
     logits = expected.change.float()
     # −log σ(±x), the changed pixels weighted.
-    choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share) * counts
-    drawn = torch.maximum(share, UNCHANGED_VALUE * (logits.detach() > 0)) * counts
+    choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share)
+    drawn = torch.maximum(share, UNCHANGED_VALUE * (logits.detach() > 0))
     value = (expected.value.float() - goal / 255).square() * drawn
     return {"change": choice.sum((1, 2, 3)) / FEW, "value": value.sum((1, 2, 3)) * (VALUE_WEIGHT / FEW)}
 

@@ -10,8 +10,7 @@ import torch
 
 from agents.errors import TrainingDiverged
 from agents.i2a.config import I2AConfig
-from agents.i2a.environment_model import EnvironmentModel, moving_parts
-from agents.i2a.trunks import WHOLE, Places
+from agents.i2a.environment_model import EnvironmentModel
 from agents.layers import autocast
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.replay.sequences import SequenceReplay
@@ -19,29 +18,19 @@ from agents.replay.sequences import SequenceReplay
 
 @dataclass(frozen=True)
 class Phase:
-    """How the model learns until a share of its updates is done.
-
-    part: steps predicted one after another of parts of frames around what moves, in most updates.
-    whole: the same of whole frames with rewards and ends, in one update of `every`; in all for models that need those.
-    """
+    """Until a share of the updates is done, so many steps are predicted one after another."""
 
     until: float
-    part: int
-    whole: int
-    every: int
+    unroll: int
 
 
 # Who cannot yet do one step learns nothing from several.
-PHASES = (Phase(0.12, 1, 1, 8), Phase(0.3, 2, 2, 8), Phase(0.5, 3, 4, 8), Phase(0.75, 5, 4, 3), Phase(1.0, 5, 10, 2))
-LARGEST_PART = 16
-"""Cells on a side of a part, at most."""
-PART_ROWS = 3
-"""So many more steps are predicted in an update on parts, which are that much smaller."""
+PHASES = (Phase(0.4, 1), Phase(0.6, 2), Phase(0.85, 5), Phase(1.0, 10))
 WARM_UP = 100
 """Updates over which the learning rate grows."""
 GRADIENT_CLIP = 1.0
 CALIBRATION = 4_000
-"""Frames from which the model learns what is usual."""
+"""Windows of three frames from which the model learns what is usual."""
 
 
 class ModelLearner:
@@ -63,20 +52,19 @@ class ModelLearner:
         return next(phase for phase in PHASES if self.done <= phase.until)
 
     def calibrate(self, replay: SequenceReplay, random: np.random.Generator) -> None:
-        frames = replay.sample(CALIBRATION, 1, random).frames[0]
-        self.model.calibrate(torch.from_numpy(frames).to(self.parameters[0].device))
+        """Learn what is usual from windows in which no game begins."""
+        windows = replay.sample(CALIBRATION, 3, random)
+        whole = ~windows.first[1:].any(0)
+        self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.parameters[0].device))
 
     def learn(self, replay: SequenceReplay, random: np.random.Generator) -> dict[str, float]:
         """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
         phase, device = self.phase, self.parameters[0].device
-        whole = self.config.model_kind != "local" or self.updates % phase.every == 0
-        unroll = phase.whole if whole else phase.part
-        rows = self.config.model_rows * (1 if whole else PART_ROWS)
-        sequences = replay.sample(max(1, rows // unroll), self.model.stack + unroll, random)
+        unroll = phase.unroll
+        sequences = replay.sample(max(1, self.config.model_rows // unroll), self.model.stack + unroll, random)
         batch = {name: torch.from_numpy(column).to(device) for name, column in vars(sequences).items()}
-        places = WHOLE if whole else self._moving_parts(batch["frames"], unroll, random)
         with autocast(device, self.precision):
-            loss, parts = self.model.loss(**batch, places=places)
+            loss, parts = self.model.loss(**batch)
         set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters, materialize_grads=True))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP).item()
         metrics = {name: part.item() for name, part in parts.items()} | {"loss": loss.item(), "unroll": float(unroll)}
@@ -87,13 +75,6 @@ class ModelLearner:
         self.optimizer.step()
         self.updates += 1
         return metrics
-
-    def _moving_parts(self, frames: torch.Tensor, unroll: int, random: np.random.Generator) -> Places:
-        """Parts large enough for what moves to stay inside for `unroll` steps."""
-        cells = self.model.usual.shape[:2]
-        size = min(*cells, 8 + 2 * unroll, LARGEST_PART)
-        chances = torch.from_numpy(random.random((frames.shape[1], *cells), np.float32)).to(frames.device)
-        return moving_parts(frames[self.model.stack - 1 :], size, chances)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What the optimizer remembers, as `adam.<parameter>/<slot>`."""

@@ -7,57 +7,21 @@ the memory after this step. `trunk.begin(stacks)` gives the memory before the fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import CELL, PIXELS, stack_from_cells
+from agents.i2a.cells import CELL, stack_from_cells
+from agents.i2a.local_trunk import LocalTrunk
 
 Memory = tuple[torch.Tensor, ...]
 """What a recurrent trunk hands on, each (B, …); empty for the others."""
 
 
-Places = tuple[torch.Tensor, ...]
-"""Of which cells of the whole frame a part consists: lines (B, n, 1) and columns (B, 1, n)."""
-WHOLE: Places = ()
-
-
 STILL = -2.0
 """The logit that a pixel changes, at first: most stay as they are."""
-
-
-class LocalTrunk(nn.Module):
-    """Cells of 4×4 pixels that talk to their neighbours: as far as things move in one step of most games, and cheap.
-
-    About 12 million multiply-adds for a frame of 80×80 at a width of 32.
-    """
-
-    def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int], layers: int = 2):
-        super().__init__()
-        self.features = width
-        self.read = nn.Conv2d(stack * PIXELS, width, 3, padding=1)
-        # The action as a learnt picture: what it means can depend on the place.
-        self.action = nn.Parameter(torch.randn(num_actions, *cells, width) * 0.1)
-        self.talk = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(layers))
-        self.draw = nn.Conv2d(width, 2 * PIXELS, 1)
-        for layer in (self.read, *self.talk):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-        set_bias(self.draw, slice(PIXELS), STILL)
-
-    def begin(self, stacks: torch.Tensor) -> Memory:
-        return ()
-
-    def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
-    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
-        # Channels last in memory, as they lie already.
-        x = self.read(stacks.flatten(-2).permute(0, 3, 1, 2))
-        action = self.action[actions[:, None, None], *places] if places else self.action[actions]
-        x = torch.relu(x + action.to(x.dtype).permute(0, 3, 1, 2))
-        for layer in self.talk:
-            x = torch.relu(x + layer(x))
-        return x, rearrange(self.draw(x), "b (c p) h w -> b h w c p", c=2), memory
 
 
 class ConvolutionalTrunk(nn.Module):
@@ -75,7 +39,7 @@ class ConvolutionalTrunk(nn.Module):
         return ()
 
     def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory
     ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
         pictures = stack_from_cells(stacks)
         x = self.encoder(torch.cat([pictures, self.action.to(pictures.dtype)[actions]], 1))
@@ -117,7 +81,7 @@ class ConvLSTMTrunk(nn.Module):
         return torch.sigmoid(leave) * torch.tanh(cell), cell
 
     def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, places: Places = WHOLE
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory
     ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
         memory = self._read(stack_from_cells(stacks[..., -1:, :]), actions, memory)
         return memory[0], as_cells(self.decoder(memory[0])), memory
@@ -148,11 +112,14 @@ def as_cells(planes: torch.Tensor) -> torch.Tensor:
     return rearrange(planes, "b c (h i) (w j) -> b h w c (i j)", i=CELL, j=CELL)
 
 
-TRUNKS = {"local": LocalTrunk, "convolutional": ConvolutionalTrunk, "convlstm": ConvLSTMTrunk}
+Trunk = LocalTrunk | ConvolutionalTrunk | ConvLSTMTrunk
+TRUNKS: dict[str, Callable[[int, int, int, tuple[int, int]], Trunk]] = {
+    "local": LocalTrunk,
+    "convolutional": ConvolutionalTrunk,
+    "convlstm": ConvLSTMTrunk,
+}
 
 
-def build_trunk(
-    kind: str, width: int, num_actions: int, stack: int, cells: tuple[int, int]
-) -> LocalTrunk | ConvolutionalTrunk | ConvLSTMTrunk:
+def build_trunk(kind: str, width: int, num_actions: int, stack: int, cells: tuple[int, int]) -> Trunk:
     """The trunk that a config names."""
     return TRUNKS[kind](width, num_actions, stack, cells)

@@ -33,7 +33,7 @@ def trained(kind: str, width: int, updates: int, batch: int = 32) -> Environment
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     model = EnvironmentModel(kind, width, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
-    model.calibrate(play(random, 2, 256)[0].flatten(0, 1))
+    model.calibrate(play(random, 3, 256)[0])
     adam = torch.optim.Adam(model.parameters(), 3e-3)
     for update in range(updates):
         for group in adam.param_groups:

@@ -73,8 +73,8 @@ def test_where_nothing_is_expected_to_change_the_frame_stays_as_it_is() -> None:
 
 def test_new_greys_are_those_of_the_game() -> None:
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
-    frames = torch.zeros(10, SIZE, SIZE, dtype=torch.uint8)
-    frames[:, :4], frames[:, 8:] = GREY, 55
+    frames = torch.zeros(3, 10, SIZE, SIZE, dtype=torch.uint8)
+    frames[:, :, :4], frames[:, :, 8:] = GREY, 55
     model.calibrate(frames)
     assert {int(grey) for grey in model.greys} == {0, 55, GREY}
     assert [int(model.greys[grey]) for grey in (20, 40, 90, 255)] == [0, 55, GREY, GREY]
@@ -97,3 +97,16 @@ def test_what_follows_a_new_game_teaches_nothing() -> None:
     assert expected.item() == pytest.approx(changed.item())
     batch[3][3] = False
     assert model.loss(*batch)[0].item() > 2 * expected.item()
+
+
+def test_what_is_expected_of_a_quiet_game_does_not_hang_on_a_busy_one() -> None:
+    torch.manual_seed(0)
+    model = EnvironmentModel("local", 8, num_actions=3, stack=2, frame_shape=(64, 64))
+    frames = torch.zeros(2, 2, 64, 64, dtype=torch.uint8)
+    frames[0, 1, 30, 30] = 99
+    frames[1, 1, ::5, ::5] = 99
+    stacks, actions = stack_to_cells(frames), torch.tensor([1, 2])
+    with torch.no_grad():
+        together, alone = model(stacks, actions, ()), model(stacks[:1], actions[:1], ())
+    for name in ("rewards", "alive", "playing"):
+        torch.testing.assert_close(getattr(together, name)[:1], getattr(alone, name))

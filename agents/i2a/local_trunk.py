@@ -1,0 +1,115 @@
+"""An environment model's trunk that looks only where something can happen.
+
+In most games a frame changes near what has just moved, and in a few places of its own accord (where a ball is served,
+where the player stands). Only the cells of 4×4 pixels there are read, and drawn: a fifth of Breakout's, by layers that
+are wide enough to know a ball's place and speed to the pixel. Convolutions over whole frames would have to be narrow.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import nn
+
+from agents.i2a.cells import PIXELS
+
+REACH = 2
+"""Cells, in each direction, that a cell sees at once: as far as things move in one step of most games."""
+SEEN = (2 * REACH + 1) ** 2
+MOST = 160
+"""Cells that are drawn at most."""
+SURELY = 10.0
+"""The logit that a cell in which nothing can happen stays as it is, below 0."""
+
+
+class LocalTrunk(nn.Module):
+    """Two looks around: each active cell reads the stack of frames up to `REACH` cells away, and tells the others what
+    it has seen in `width` numbers; then it reads what they tell, and draws itself.
+
+    About 30 million multiply-adds for a frame of Breakout at a width of 32.
+    """
+
+    restless: torch.Tensor
+
+    def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int]):
+        super().__init__()
+        hidden = 4 * width
+        self.features, self.cells = hidden, cells
+        self.read = nn.Linear(SEEN * stack * PIXELS, hidden)
+        # The action as a learnt picture: what it means can depend on the place.
+        self.action = nn.Parameter(0.1 * torch.randn(num_actions, cells[0] * cells[1], hidden))
+        self.tell = nn.Linear(hidden, width)
+        self.hear = nn.Linear(SEEN * width, hidden)
+        self.own = nn.Linear(hidden, hidden)
+        self.mix = nn.Linear(hidden, hidden)
+        self.draw = nn.Linear(hidden, 2 * PIXELS)
+        for layer in (self.read, self.tell, self.hear, self.own, self.mix):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.draw.bias[:PIXELS], -2.0)  # most pixels stay as they are
+        # Cells in which things change though nothing has moved around them.
+        self.register_buffer("restless", torch.zeros(cells, dtype=torch.bool))
+        lines = torch.arange(-REACH, REACH + 1)
+        self._around = (lines[:, None] * (cells[1] + 2 * REACH) + lines).flatten()  # in a frame with a rim
+
+    def calibrate(self, frames: torch.Tensor) -> None:
+        """Learn from frames (3, B, h', w', 16) uint8, each after the one before, where things change by themselves."""
+        before, now, after = frames
+        surprising = (now != after).any(-1) & ~near_change(before, now)
+        self.restless |= surprising.any(0)
+
+    def begin(self, stacks: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """It remembers nothing."""
+        return ()
+
+    def active(self, stacks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The cells (B, M) int64, counted line by line, in which something can happen in stacks (B, h', w', S, 16); and
+        which of these are meant (B, M) float32: rows that have fewer than M end with others, at 0.
+        """
+        chances = (self.restless | near_change(stacks[..., -2, :], stacks[..., -1, :])).flatten(1).float()
+        count = min(MOST, max(1, int(chances.sum(1).max())))
+        meant, places = chances.topk(count, 1)
+        return places, meant
+
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]:
+        """As all trunks, of stacks (B, h', w', S, 16) uint8 as they are; features (B, hidden, M), of active cells."""
+        count, (height, width) = len(stacks), self.cells
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
+        places, meant = self.active(stacks)
+        line, column = places // width, places % width
+        rimmed = (height + 2 * REACH) * (width + 2 * REACH)
+        first = torch.arange(count, device=stacks.device)[:, None] * rimmed
+        centres = first + (line + REACH) * (width + 2 * REACH) + column + REACH  # (B, M)
+        around = centres[..., None] + self._around.to(stacks.device)  # (B, M, SEEN)
+
+        words = stacks.flatten(-2).view(torch.int64)  # eight pixels at a time
+        words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)
+        seen = words[around].flatten(2).view(torch.uint8)  # (B, M, SEEN · S · 16)
+        x = torch.relu(self.read(seen.to(dtype) / 64) + self.action[actions[:, None], places].to(dtype))
+        told = x.new_zeros(count * rimmed, self.tell.out_features)
+        message = self.tell(x) * meant[..., None]
+        told = told.index_put((centres.flatten(),), message.flatten(0, 1).to(x.dtype))
+        # An embedding is looked up as an index is, and gathers its gradient much faster.
+        heard = F.embedding(around, told).flatten(2)
+        x = torch.relu(self.hear(heard) + self.own(x))
+        x = torch.relu(x + self.mix(x)) * meant[..., None].to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            drawn = rearrange(self.draw(x.float()), "b m (c p) -> b m c p", c=2)
+        return x.transpose(1, 2), self._on_frame(drawn, places, meant), memory
+
+    def _on_frame(self, drawn: torch.Tensor, places: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
+        """What active cells draw (B, M, 2, 16), on a frame on which all others stay (B, h', w', 2, 16)."""
+        still = drawn.new_zeros(len(drawn), self.cells[0] * self.cells[1], 2, PIXELS)
+        still[:, :, 0] = -SURELY
+        drawn = torch.where(meant[..., None, None] > 0, drawn, still[:, :1])
+        rows = torch.arange(len(drawn), device=drawn.device)[:, None].expand_as(places)
+        return still.index_put((rows, places), drawn).unflatten(1, self.cells)
+
+
+def near_change(before: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
+    """Cells (B, h', w') no more than `REACH` cells away from one that differs in two frames (B, h', w', 16)."""
+    changed = (before != now).any(-1)[:, None].float()
+    return F.max_pool2d(changed, 2 * REACH + 1, 1, REACH)[:, 0] > 0
