@@ -2,9 +2,11 @@
 
     pip install -e '.[bench]' && python -m benchmarks.dqn_variants
 
-Every variant is plain DQN with one part added or left out, but for the last but one, which has them all. Each trains
-from five seeds for the same number of steps, and is scored greedily on the same 20 games every 1,000 steps. Written
-are a table (CSV), all curves and settings (JSON) and a plot (SVG).
+Every variant is plain DQN with one part added or left out, but for one, which has four of them together. Dyna learns
+from three imagined steps beside each real one, of a model that it learns meanwhile; "as many updates" is its fair
+opponent, which learns as often from real steps alone. Each trains from five seeds for the same number of steps, and is
+scored greedily on the same 20 games every 1,000 steps. Written are a table (CSV), all curves and settings (JSON) and a
+plot (SVG).
 
     area       mean score over the whole training: how soon and how steadily it plays well
     first 475  environment steps until the first score of 475 or more, in the median seed
@@ -30,6 +32,10 @@ import numpy as np
 
 PLAIN: dict[str, Any] = {"n_step": 1, "double": False, "dueling": False, "prioritised": False, "solved_at": 0.0}
 N_STEP = {"n_step": 8}
+IMAGINED = 3
+"""Updates on imagined steps after each on real ones."""
+REPLAY_RATIO = 16.0
+"""CartPole's own."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "double": {"double": True},
@@ -38,6 +44,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "n-step": N_STEP,
     "all together": {"double": True, "dueling": True, "prioritised": True} | N_STEP,
     "no target network": {"target_network": False},
+    "Dyna": {"dyna": IMAGINED},
+    "as many updates": {"replay_ratio": REPLAY_RATIO * (1 + IMAGINED)},
 }
 SOLVED = 475
 """Gymnasium's own threshold for CartPole-v1."""
@@ -170,7 +178,7 @@ def draw(path: Path, trainings: list[Training]) -> None:
         "svg.hashsalt": "mbrl",
         "axes.edgecolor": "#999999",
     }
-    figure, grid = pyplot.subplots(2, 4, figsize=(10, 4.6), sharex=True, sharey=True, layout="constrained")
+    figure, grid = pyplot.subplots(2, 5, figsize=(12, 4.6), sharex=True, sharey=True, layout="constrained")
     steps, plain = curves(trainings, "plain")
     for axes, variant in zip(grid.flat, VARIANTS, strict=False):
         _, scores = curves(trainings, variant)
@@ -192,11 +200,11 @@ def draw(path: Path, trainings: list[Training]) -> None:
     last.text(0, 0.4, "shaded: best to worst seed\ndotted: 475, solved", transform=last.transAxes, va="center")
     for axes in grid[:, 0]:
         axes.set_ylabel("score")
-    for axes in (*grid[1, :3], grid[0, 3]):
+    for axes in (*grid[1, :4], grid[0, 4]):
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(lambda step, _: f"{step / 1_000:.0f}k")
     grid[0, 0].set(ylim=(0, 510), xlim=(0, steps[-1]))
-    grid[0, 3].tick_params(labelbottom=True)
+    grid[0, 4].tick_params(labelbottom=True)
     figure.savefig(path, metadata={"Date": None})
 
 

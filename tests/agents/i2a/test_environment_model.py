@@ -13,7 +13,7 @@ KINDS = ("local", "convolutional", "convlstm")
 
 @pytest.mark.parametrize(("kind", "width"), [("local", 32), ("convolutional", 16), ("convlstm", 16)])
 def test_every_kind_foretells_a_small_game(kind: str, width: int) -> None:
-    model = trained(kind, width, updates=250)
+    model = trained(kind, width, updates=320)
     frames, actions, rewards, *_ = play(np.random.default_rng(9), 2 + 5, 64)
     wrong, earned = [], []
     with torch.no_grad():
