@@ -33,15 +33,16 @@ class I2AConfig(A2CConfig):
     environment_model: str = ""
     """A run whose environment model is taken, instead of training one."""
     model_kind: str = "local"
-    """local: cells of 4×4 pixels and their neighbours; convolutional: encoder and decoder, as a lesson has it;
-    convlstm: the same with a memory."""
+    """local: cells of 4×4 pixels near what moves; convolutional: encoder and decoder, as a lesson has it; convlstm: the
+    same with a memory."""
     model_width: int = 32
-    """Channels of the environment model. A lesson: 64, and 128 further in."""
+    """Channels of the environment model; a local one has four times as many in its layers. A lesson: 64, and 128
+    further in."""
     from_agent: str = ""
     """An agent whose games, at many degrees of chance, the environment model learns from; without, random games."""
     collect: int = 100_000
     """Steps of them; they count neither as steps nor as score of this agent. A lesson: 50,000, all random."""
-    model_updates: int = 12_000
+    model_updates: int = 20_000
     """Updates of the environment model."""
     model_learning_rate: float = 2e-3
     """Adam's, for the environment model; it falls linearly to 0. A lesson: 1e-3."""
@@ -57,6 +58,8 @@ class I2AConfig(A2CConfig):
     """By how much the logit of an action then rises with each point that its rollout promises beyond the others'."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
+    policy_learning_rate: float = 7e-4
+    """RMSProp's for it, as A2C's `learning_rate`, which is the agent's own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,7 +67,14 @@ class I2AConfig(A2CConfig):
             check_range(name, getattr(self, name), 1, most)
         for name, most in (("model_width", 1_024), ("model_rows", 65_536), ("collect", 100_000_000)):
             check_range(name, getattr(self, name), 1, most)
-        for name in ("distillation_scale", "model_updates", "model_learning_rate", "policy_steps", "trust"):
+        for name in (
+            "distillation_scale",
+            "model_updates",
+            "model_learning_rate",
+            "policy_steps",
+            "trust",
+            "policy_learning_rate",
+        ):
             check_range(name, getattr(self, name), 0)
         for name, choices in (("model", MODELS), ("model_kind", KINDS), ("rollout_encoder", ENCODERS)):
             check_choice(name, getattr(self, name), choices)
@@ -77,10 +87,28 @@ class I2AConfig(A2CConfig):
         """The config with which the rollout policy is trained."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(A2CConfig)}
         return A2CConfig(
-            **own | {"steps": max(1, self.policy_steps), "encoder": self.rollout_encoder, "solved_at": 0.0}
+            **own
+            | {
+                "steps": max(1, self.policy_steps),
+                "encoder": self.rollout_encoder,
+                "learning_rate": self.policy_learning_rate,
+                "solved_at": 0.0,
+            }
         )
 
 
 def config_for(game: str) -> I2AConfig:
-    """The config that suits a game: in Breakout, an agent that ships shows it what good play looks like."""
-    return I2AConfig(from_agent="breakout-dqn") if game == "breakout" else I2AConfig()
+    """The config that suits a game: Breakout's own, else the defaults."""
+    return BREAKOUT if game == "breakout" else I2AConfig()
+
+
+BREAKOUT = I2AConfig(
+    steps=3_000_000,
+    encoder="nature",
+    rollout_encoder="nature",
+    warm_start=True,
+    learning_rate=2e-4,
+    policy_steps=2_400_000,
+    from_agent="breakout-dqn",
+)
+"""An agent that ships shows the model what good play looks like; most steps are its policy's, which cost the least."""

@@ -86,12 +86,15 @@ class I2ATrainer:
         self.policy_learner = ActorCriticLearner(
             *(c.for_rollouts(), self.games, parts.rollout_policy, own, self._see, self.random, self.precision)
         )
+        # Its learning rate falls over its own steps alone.
+        own_steps = max(1, c.steps - (c.policy_steps if self.learns_policy else 0))
+        of_agent = replace(c, steps=own_steps)
         named = {f"agent.{name}": parameter for name, parameter in parts.agent.named_parameters()}
         distilled = {f"rollout_policy.{name}": parameter for name, parameter in own.items()}
         # Of the rollout policy only what leads to its logits: the distillation has nothing to say about its values.
         distilled = {name: parameter for name, parameter in distilled.items() if "heads.value" not in name}
         self.learner = ActorCriticLearner(
-            *(c, self.games, parts.agent, named | (distilled if self.imagines else {})),
+            *(of_agent, self.games, parts.agent, named | (distilled if self.imagines else {})),
             *(self._see_and_imagine, self.random, self.precision),
             auxiliary=self._distillation if self.imagines else None,
         )

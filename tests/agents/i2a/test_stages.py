@@ -170,8 +170,14 @@ def test_breakout_shows_the_model_games_that_go_well() -> None:
     assert config_for("pong").from_agent == ""
 
 
+def test_the_learning_rate_of_the_agent_falls_over_its_own_steps(build_trainer: BuildTrainer) -> None:
+    assert build_trainer().learner.config.steps == 24 - 12
+    assert build_trainer(model="none").learner.config.steps == 24
+    assert build_trainer(policy_steps=99).learner.config.steps == 1
+
+
 def test_the_rollout_policy_has_settings_of_its_own() -> None:
-    config = I2AConfig(policy_steps=77, encoder="nature", entropy_scale=0.5, solved_at=3.0)
+    config = I2AConfig(policy_steps=77, encoder="nature", entropy_scale=0.5, solved_at=3.0, learning_rate=1.0)
     assert config.for_rollouts() == A2CConfig(steps=77, encoder="small", entropy_scale=0.5)
 
 
