@@ -109,6 +109,6 @@ BREAKOUT = I2AConfig(
     warm_start=True,
     learning_rate=2e-4,
     policy_steps=2_400_000,
-    from_agent="breakout-dqn",
+    from_agent="breakout-a2c",
 )
 """An agent that ships shows the model what good play looks like; most steps are its policy's, which cost the least."""
