@@ -81,9 +81,10 @@ class Checkpoint:
 
     @property
     def lasting_name(self) -> str:
-        """What finds it wherever one stands: its label, or its whole path where that was a path."""
-        is_path = self.folder.resolve() == Path(self.label).expanduser().resolve()
-        return str(self.folder.resolve()) if is_path else self.label
+        """What finds it wherever one stands: its label, or the whole path where that was a path."""
+        path = Path(self.label).expanduser()
+        is_path = path.exists() and path.resolve() in (self.folder.resolve(), *self.folder.resolve().parents)
+        return str(path.resolve()) if is_path else self.label
 
     @property
     def identity(self) -> str:

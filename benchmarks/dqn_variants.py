@@ -3,10 +3,10 @@
     pip install -e '.[bench]' && python -m benchmarks.dqn_variants
 
 Every variant is plain DQN with one part added or left out, but for one, which has four of them together. Dyna learns
-from three imagined steps beside each real one, of a model that it learns meanwhile; "as many updates" is its fair
-opponent, which learns as often from real steps alone. Each trains from five seeds for the same number of steps, and is
-scored greedily on the same 20 games every 1,000 steps. Written are a table (CSV), all curves and settings (JSON) and a
-plot (SVG).
+three times from imagined steps after each update on real ones, of a model that it learns meanwhile; "as many updates"
+is its fair opponent, which learns as often from real steps alone. Each trains from five seeds for the same number of
+steps, and is scored greedily on the same 20 games every 1,000 steps. Written are a table (CSV), all curves and settings
+(JSON) and a plot (SVG).
 
     area       mean score over the whole training: how soon and how steadily it plays well
     first 475  environment steps until the first score of 475 or more, in the median seed
@@ -30,12 +30,12 @@ from typing import Any
 
 import numpy as np
 
+from agents.dqn.config import CARTPOLE
+
 PLAIN: dict[str, Any] = {"n_step": 1, "double": False, "dueling": False, "prioritised": False, "solved_at": 0.0}
 N_STEP = {"n_step": 8}
 IMAGINED = 3
 """Updates on imagined steps after each on real ones."""
-REPLAY_RATIO = 16.0
-"""CartPole's own."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "double": {"double": True},
@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "all together": {"double": True, "dueling": True, "prioritised": True} | N_STEP,
     "no target network": {"target_network": False},
     "Dyna": {"dyna": IMAGINED},
-    "as many updates": {"replay_ratio": REPLAY_RATIO * (1 + IMAGINED)},
+    "as many updates": {"replay_ratio": CARTPOLE.replay_ratio * (1 + IMAGINED)},
 }
 SOLVED = 475
 """Gymnasium's own threshold for CartPole-v1."""

@@ -36,6 +36,8 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
 CLAIMED = {"a2c": "about 400", "none": "", "learnt": "about 500", "emulator": "about 600"}
 """What the lesson says, without the number of steps."""
 EPISODES = 30
+POLICY_SHARE = 0.8
+"""Of the steps of an agent that imagines, what trains its rollout policy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,8 @@ def run_of(name: str, steps: int, seed: int, environment_model: str) -> RunDirec
         taken = {field: checkpoint.algorithm[field] for field in ("model_kind", "model_width")}
         changes = changes | taken | {"environment_model": environment_model}
     own = algorithm(kind)
+    if kind == "i2a":
+        changes = changes | {"policy_steps": int(POLICY_SHARE * steps)}
     config = dataclasses.replace(own.config_for("breakout"), steps=steps, **changes)
     settings = dataclasses.asdict(own.settings_for("breakout"))
     described = RunConfig(title, "breakout", kind, seed, steps, "auto", settings, dataclasses.asdict(config))

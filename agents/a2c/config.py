@@ -24,7 +24,8 @@ class A2CConfig:
     value_scale: float = 0.25
     """Weight of the critic's squared error. Paper's code: 0.5 of half of it, which is 0.25 too."""
     learning_rate: float = 7e-4
-    """RMSProp's at the first step; it falls linearly to 0 at the last. Paper: drawn from 1e-4 to 1e-2."""
+    """RMSProp's, once it has grown to this over 100 updates; it falls linearly to 0 at the last step. Paper: drawn from
+    1e-4 to 1e-2."""
     rmsprop_decay: float = 0.99
     """α, of the mean of squared gradients. Paper: 0.99."""
     rmsprop_epsilon: float = 1e-5

@@ -53,7 +53,8 @@ class I2AConfig(A2CConfig):
     rollout_encoder: str = "small"
     """The rollout policy's, as A2C's `encoder`."""
     warm_start: bool = False
-    """The agent begins as the rollout policy, and learns what its rollouts are worth. Paper: it begins from nothing."""
+    """The agent begins as the rollout policy, where it has one, and learns what its rollouts are worth. Paper: it
+    begins from nothing."""
     trust: float = 0.0
     """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. With
     the emulator as its model 5 is a better player at once, with one that loses the ball a much worse one."""
@@ -81,8 +82,18 @@ class I2AConfig(A2CConfig):
             check_choice(name, getattr(self, name), choices)
         if self.warm_start and self.encoder != self.rollout_encoder:
             raise UserError(f"warm_start needs encoder and rollout_encoder alike: set both to {self.encoder}.")
-        if self.warm_start and self.model == "none" and not self.rollout_policy:
-            raise UserError("warm_start needs a rollout policy: give --rollout-policy, or another --model.")
+        if self.trains_policy and self.policy_steps >= self.steps:
+            raise UserError(f"policy_steps must be less than steps ({self.steps:,}): what is left trains the agent.")
+
+    @property
+    def trains_policy(self) -> bool:
+        """Whether a rollout policy is trained: one is needed, and none was handed in."""
+        return self.model != "none" and not self.rollout_policy
+
+    @property
+    def begins_as_policy(self) -> bool:
+        """Whether there is a rollout policy as which the agent is to begin."""
+        return self.warm_start and (self.model != "none" or bool(self.rollout_policy))
 
     def for_rollouts(self) -> A2CConfig:
         """The config with which the rollout policy is trained."""

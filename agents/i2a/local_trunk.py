@@ -18,7 +18,10 @@ REACH = 2
 """Cells, in each direction, that a cell sees at once: as far as things move in one step of most games."""
 SEEN = (2 * REACH + 1) ** 2
 MOST = 160
-"""Cells that are drawn at most."""
+"""Cells that are drawn at most: enough for a ball or some figures, not for a picture that scrolls, of which the
+convolutional models are to learn."""
+STILL = -2.0
+"""The logit that a pixel changes, at first: most stay as they are."""
 SURELY = 10.0
 """The logit that a cell in which nothing can happen stays as it is, below 0."""
 
@@ -47,7 +50,7 @@ class LocalTrunk(nn.Module):
         for layer in (self.read, self.tell, self.hear, self.own, self.mix):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.draw.bias[:PIXELS], -2.0)  # most pixels stay as they are
+        nn.init.constant_(self.draw.bias[:PIXELS], STILL)
         # Cells in which things change though nothing has moved around them.
         self.register_buffer("restless", torch.zeros(cells, dtype=torch.bool))
         lines = torch.arange(-REACH, REACH + 1)
@@ -67,10 +70,11 @@ class LocalTrunk(nn.Module):
         """The cells (B, M) int64, counted line by line, in which something can happen in stacks (B, h', w', S, 16); and
         which of these are meant (B, M) float32: rows that have fewer than M end with others, at 0.
         """
-        chances = (self.restless | near_change(stacks[..., -2, :], stacks[..., -1, :])).flatten(1).float()
-        count = min(MOST, max(1, int(chances.sum(1).max())))
+        near = near_change(stacks[..., -2, :], stacks[..., -1, :])
+        chances = (2.0 * near + self.restless).flatten(1)  # where too many are, what moves comes first
+        count = min(MOST, max(1, int((chances > 0).sum(1).max())))
         meant, places = chances.topk(count, 1)
-        return places, meant
+        return places, (meant > 0).float()
 
     def forward(
         self, stacks: torch.Tensor, actions: torch.Tensor, memory: tuple[torch.Tensor, ...]

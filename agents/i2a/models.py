@@ -58,6 +58,10 @@ class Imaginable(Protocol):
         """(B,) bool, whether FIRE comes next."""
         ...
 
+    def life_lost(self, before: Any, state: Any) -> np.ndarray:
+        """(B,) bool, whether the step from `before` has cost a life."""
+        ...
+
     def over(self, state: Any) -> np.ndarray:
         """(B,) bool, whether the game has ended."""
         ...
@@ -168,6 +172,9 @@ class LearntModel:
     def waits(self, state: ModelState) -> np.ndarray:
         return (state.alive < 0).cpu().numpy()
 
+    def life_lost(self, before: ModelState, state: ModelState) -> np.ndarray:
+        return (state.alive < 0).cpu().numpy()
+
     def over(self, state: ModelState) -> np.ndarray:
         return (state.playing < 0).cpu().numpy()
 
@@ -233,6 +240,10 @@ class PerfectModel:
 
     def waits(self, state: EmulatorState) -> np.ndarray:
         return state.needs_fire
+
+    def life_lost(self, before: EmulatorState, state: EmulatorState) -> np.ndarray:
+        pairs = zip(before.snapshots, state.snapshots, strict=True)
+        return np.array([new.lives < old.lives for old, new in pairs])
 
     def observations(self, state: EmulatorState) -> np.ndarray:
         return state.observations

@@ -81,12 +81,13 @@ class Imagination:
         frames, rewards = [], []
         returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, or 0 once a life is lost
         for _ in range(self.horizon):
-            state = self.model.step(state, actions[-1])
+            before, state = state, self.model.step(state, actions[-1])
             frames.append(self.model.newest(state))
             rewards.append(self.model.rewards(state))
-            # As the critic has learnt them: clipped to ±1, and nothing after a life.
+            # As the critic has learnt them: of at most ±1, and nothing after a life.
             returns += worth * rewards[-1].clamp(-1, 1).cpu().numpy()
-            worth *= np.where(self.model.waits(state) | self.model.over(state), 0, self.discount).astype(np.float32)
+            cut = self.model.life_lost(before, state) | self.model.over(state)
+            worth *= np.where(cut, 0, self.discount).astype(np.float32)
             chosen, values = self.policy(self.model, state)
             actions.append(chosen)
         returns += worth * values

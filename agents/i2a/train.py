@@ -15,6 +15,7 @@ from agents.envs.emulator import EmulatorModel
 from agents.envs.guided import GuidedGames
 from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
+from agents.errors import UserError
 from agents.i2a.cells import to_cells
 from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
@@ -88,11 +89,12 @@ class I2ATrainer:
         )
         # Its learning rate falls over its own steps alone.
         own_steps = max(1, c.steps - (c.policy_steps if self.learns_policy else 0))
-        of_agent = replace(c, steps=own_steps)
+        of_agent = replace(c, steps=own_steps, policy_steps=0)
         named = {f"agent.{name}": parameter for name, parameter in parts.agent.named_parameters()}
         distilled = {f"rollout_policy.{name}": parameter for name, parameter in own.items()}
-        # Of the rollout policy only what leads to its logits: the distillation has nothing to say about its values.
-        distilled = {name: parameter for name, parameter in distilled.items() if "heads.value" not in name}
+        # Of the rollout policy only the layer of its logits: its critic, which says what a rollout's end is worth, must
+        # find the features that it has learnt from.
+        distilled = {name: parameter for name, parameter in distilled.items() if "heads.policy" in name}
         self.learner = ActorCriticLearner(
             *(of_agent, self.games, parts.agent, named | (distilled if self.imagines else {})),
             *(self._see_and_imagine, self.random, self.precision),
@@ -118,7 +120,7 @@ class I2ATrainer:
     @property
     def learns_policy(self) -> bool:
         """Whether there is a stage 2."""
-        return self.imagines and not self.config.rollout_policy
+        return self.config.trains_policy
 
     @property
     def step(self) -> int:
@@ -134,7 +136,7 @@ class I2ATrainer:
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps, those of the rollout policy among them; the games begin anew."""
         if not self.has_begun:
-            self.parts.load_state_dict(self._handed(), strict=False)
+            self._take(self._handed())
             self.has_begun = True
         if self.model_learner is not None and self.model_learner.done < 1:
             yield from self._collect()
@@ -143,10 +145,23 @@ class I2ATrainer:
         if self.learns_policy:
             until = min(total_steps, self.config.policy_steps)
             yield from self._told(self.policy_learner.train(until), 2.0)
-        if self.config.warm_start and self.learner.step == 0:
-            self.parts.begin_as_rollout_policy(self.config.trust)
+        self._begin_warm()
         if self.step < total_steps:
             yield from self._told(self.learner.train(total_steps - self.policy_learner.step), 3.0)
+
+    def _take(self, handed: dict[str, torch.Tensor]) -> None:
+        """Raises UserError where a part that was handed in is not what it is now."""
+        own = self.parts.state_dict()
+        named = {name.split(".")[0] for name in handed}
+        expected = {name: own[name].shape for name in own if name.split(".")[0] in named}
+        if expected != {name: tensor.shape for name, tensor in handed.items()}:
+            parts = " and ".join(sorted(named)).replace("_", " ")
+            raise UserError(f"The {parts} of another run does not fit this version: train it anew.")
+        self.parts.load_state_dict(handed, strict=False)
+
+    def _begin_warm(self) -> None:
+        if self.config.begins_as_policy and self.learner.step == 0:
+            self.parts.begin_as_rollout_policy(self.config.trust)
 
     def _told(self, updates: Iterator[Update], stage: float) -> Iterator[Update]:
         for update in updates:
@@ -214,6 +229,7 @@ class I2ATrainer:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that imagines and acts: `environment_model.…`, `rollout_policy.…`, `agent.…`."""
+        self._begin_warm()  # who watches before the last stage sees the rollout policy play
         return self.parts.state_dict()
 
     def training_tensors(self) -> dict[str, torch.Tensor]:

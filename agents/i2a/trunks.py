@@ -1,8 +1,9 @@
 """How an environment model reads frames and an action: three trunks behind one call.
 
-`trunk(stacks, actions, memory)` takes stacks of cells (B, h', w', S, 16) in units of their pixels' own deviation and
-actions (B,); it gives features (B, C, …), what is drawn (B, h', w', 2, 16): for every pixel a logit and a grey, and
-the memory after this step. `trunk.begin(stacks)` gives the memory before the first step.
+`trunk(stacks, actions, memory)` takes stacks of cells (B, h', w', S, 16) and actions (B,); it gives features (B, C, …),
+what is drawn (B, h', w', 2, 16): for every pixel a logit and a grey, and the memory after this step.
+`trunk.begin(stacks)` gives the memory before the first step. The local trunk (`agents.i2a.local_trunk`) takes stacks as
+they are, the others in units of their pixels' own deviation.
 """
 
 from __future__ import annotations
@@ -14,14 +15,10 @@ from einops import rearrange
 from torch import nn
 
 from agents.i2a.cells import CELL, stack_from_cells
-from agents.i2a.local_trunk import LocalTrunk
+from agents.i2a.local_trunk import STILL, LocalTrunk
 
 Memory = tuple[torch.Tensor, ...]
 """What a recurrent trunk hands on, each (B, …); empty for the others."""
-
-
-STILL = -2.0
-"""The logit that a pixel changes, at first: most stay as they are."""
 
 
 class ConvolutionalTrunk(nn.Module):

@@ -123,6 +123,7 @@ def _open(
     from mbrl_tui.app import run_app
 
     settings = from_json(AtariSettings, checkpoint.settings) if checkpoint else AtariSettings()
+    sticky = replay.settings.sticky if replay else sticky  # what looks ahead is to know it too
     if sticky is not None:
         settings = replace(settings, sticky=sticky)
     run_app(

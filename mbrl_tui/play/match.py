@@ -197,10 +197,10 @@ class Match:
         for board in self.boards:
             board.tick(now)
 
-    def recording(self) -> Recording:
-        """The game on the first board, the person's where there are two, as far as it was played."""
-        board = self.boards[0]
-        return Recording(self.game, board.game.settings, self.seed, tuple(board.pressed))
+    def recording(self, board: Board) -> Recording:
+        """The game on one of the boards, as far as it was played."""
+        game = board.game
+        return Recording(self.game, game.settings, self.seed, tuple(board.pressed), game.over)
 
     def finish_decision(self, now: float) -> None:
         """Go on to the next decision, if not there: the only instants from which an agent can look ahead."""

@@ -21,12 +21,16 @@ LARGEST = 50_000_000
 
 @dataclass(frozen=True)
 class Recording:
-    """actions: indices into the game's actions, one for each emulator frame from the seed's beginning on."""
+    """actions: indices into the game's actions, one for each emulator frame from the seed's beginning on.
+
+    over: with the last of them the game came to its end.
+    """
 
     game: str
     settings: AtariSettings
     seed: int
     actions: tuple[int, ...]
+    over: bool = False
 
     def seen_by(self, settings: AtariSettings) -> AtariSettings:
         """How an agent that sees and decides as in `settings` plays this game: by the rules under which it began."""
@@ -34,8 +38,10 @@ class Recording:
         return replace(settings, **{name: getattr(self.settings, name) for name in own})
 
     def length_up_to(self, decision: int | None, frameskip: int) -> int:
-        """`decision`, or all that were played whole. Raises UserError where it comes after them."""
-        played = len(self.actions) // frameskip
+        """`decision`, or all that were played whole and after which the game went on. Raises UserError where there are
+        fewer.
+        """
+        played = max(0, len(self.actions) - self.over) // frameskip
         if decision is not None and decision > played:
             raise UserError(f"The saved game is over after {played} decisions: give --at-step from 0 to {played}.")
         return played if decision is None else decision
@@ -55,7 +61,9 @@ class Recording:
                 raise UserError(f"{path} was written by another version: update mbrl.")
             game = resolve_game(read["game"])
             settings = from_json(AtariSettings, read["settings"])
-            seed, actions = read["seed"], read["actions"]
+            seed, actions, over = read["seed"], read["actions"], read["over"]
+            if type(over) is not bool:
+                raise ValueError("over")
             if type(seed) is not int or not 0 <= seed < 2**31:
                 raise ValueError("seed")
             known = range(len(action_names(game)))
@@ -65,4 +73,4 @@ class Recording:
             raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError(f"{path} is no game that was saved with CTRL+S.") from None
-        return cls(game, settings, seed, tuple(actions))
+        return cls(game, settings, seed, tuple(actions), over)

@@ -185,7 +185,7 @@ class InspectScreen(PlayingScreen):
             self.dismiss()
 
     def action_save(self) -> None:
-        save_game(self, self.inspection.match)
+        save_game(self, self.inspection.match, self.inspection.match.board)
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(INSPECTOR))

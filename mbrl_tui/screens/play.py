@@ -240,9 +240,9 @@ class PlayScreen(PlayingScreen):
             self._begin_match()
 
     def action_save(self) -> None:
-        """Keep the game that is played, so that it can be looked into another day."""
+        """Keep the game that is played, in versus the person's, so that it can be looked into another day."""
         if self.match.ready and not self._played_elsewhere:
-            save_game(self, self.match)
+            save_game(self, self.match, self.match.boards[0])
 
     def action_modes(self) -> None:
         if not self._played_elsewhere:

@@ -13,7 +13,7 @@ from agents.errors import UserError
 from agents.files import told_plainly
 from agents.runs.directory import home
 from mbrl_tui.play.clock import Time
-from mbrl_tui.play.match import Match
+from mbrl_tui.play.match import Board, Match
 from mbrl_tui.play.players import KEY_DIRECTIONS
 from mbrl_tui.terminal.keys import HeldKeys
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from mbrl_tui.terminal.key_releases import KeyReleased
 
 
-def save_game(screen: Screen[Any], match: Match) -> None:
-    """Write the game that is played to a file of its own, and say where it is."""
+def save_game(screen: Screen[Any], match: Match, board: Board) -> None:
+    """Write the game on one of the boards to a file of its own, and say where it is."""
     folder = home() / "games"
-    path = folder / f"{match.game}-{datetime.now():%Y%m%d-%H%M%S}.json"
+    path = folder / f"{match.game}-{datetime.now():%Y%m%d-%H%M%S}-frame-{board.game.frame}.json"
     try:
         with told_plainly(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        match.recording().save(path)
+        match.recording(board).save(path)
     except UserError as error:
         screen.notify(str(error), title="Not saved", severity="error", markup=False)
         return

@@ -40,9 +40,9 @@ class Marked:
     def rewards(self, state: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(state % 10).float()
 
-    def waits(self, state: np.ndarray) -> np.ndarray:
-        """A life is lost by action 3 that follows action 2."""
-        return (state % 100 == 23) & (state >= 100)
+    def life_lost(self, before: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """By action 3 that follows action 2."""
+        return (state % 100 == 23) & (before >= 10)
 
     def over(self, state: np.ndarray) -> np.ndarray:
         return np.zeros(len(state), bool)

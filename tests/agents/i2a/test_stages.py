@@ -1,6 +1,7 @@
 """Three stages, one run: each trains what it should and nothing else, and each can be resumed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,12 +149,35 @@ def test_an_agent_that_begins_as_its_rollout_policy(build_trainer: BuildTrainer)
     assert not before[weight][:, features:-4].any()
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"encoder": "nature"}, {"model": "none"}], ids=["encoders differ", "nothing to begin as"]
-)
-def test_a_warm_start_needs_something_to_begin_as(wrong: dict) -> None:
+def test_a_warm_start_needs_encoders_that_are_alike() -> None:
     with pytest.raises(UserError, match="warm_start needs"):
-        I2AConfig(warm_start=True, **wrong)
+        I2AConfig(warm_start=True, encoder="nature")
+
+
+def test_who_has_no_rollout_policy_begins_from_nothing(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer(model="none", warm_start=True)
+    before = weights_of(trainer)["agent.encoder.conv1.weight"]
+    next(trainer.train(24))
+    assert torch.equal(before, trainer.weights()["agent.encoder.conv1.weight"])
+    assert replace(config_for("breakout"), model="none").begins_as_policy is False
+    assert replace(config_for("breakout"), model="emulator").begins_as_policy is True
+
+
+def test_who_watches_before_the_last_stage_sees_the_rollout_policy(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer(warm_start=True)
+    advance(trainer, 8)
+    weights = trainer.weights()
+    assert torch.equal(weights["agent.encoder.dense.weight"], weights["rollout_policy.encoder.dense.weight"])
+
+
+def test_parts_of_another_shape_are_refused(build_trainer: BuildTrainer) -> None:
+    handed = {name: tensor for name, tensor in build_trainer().weights().items() if name.startswith("rollout_policy")}
+    for changed in (
+        handed | {"rollout_policy.encoder.dense.weight": torch.zeros(3, 3)},
+        {name: handed[name] for name in list(handed)[1:]},
+    ):
+        with pytest.raises(UserError, match="The rollout policy of another run does not fit"):
+            next(build_trainer(handed=changed, rollout_policy="other").train(24))
 
 
 @pytest.mark.parametrize(("model", "stages"), [("none", {3.0}), ("emulator", {2.0, 3.0})])
@@ -173,7 +197,9 @@ def test_breakout_shows_the_model_games_that_go_well() -> None:
 def test_the_learning_rate_of_the_agent_falls_over_its_own_steps(build_trainer: BuildTrainer) -> None:
     assert build_trainer().learner.config.steps == 24 - 12
     assert build_trainer(model="none").learner.config.steps == 24
-    assert build_trainer(policy_steps=99).learner.config.steps == 1
+    with pytest.raises(UserError, match="policy_steps must be less than steps"):
+        I2AConfig(steps=100, policy_steps=100)
+    I2AConfig(steps=100, policy_steps=100, rollout_policy="another")
 
 
 def test_the_rollout_policy_has_settings_of_its_own() -> None:

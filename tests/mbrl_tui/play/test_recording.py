@@ -28,10 +28,10 @@ def test_what_is_saved_leads_to_the_very_same_instant(mode: Mode, agent, same_in
     match.restart()  # another game was played before
     for tick in range(413):
         match.tick(tick / 60)
-    match.recording().save(tmp_path / "game.json")
+    match.recording(match.boards[0]).save(tmp_path / "game.json")
 
     read = Recording.load(tmp_path / "game.json")
-    assert read == match.recording()
+    assert read == match.recording(match.boards[0])
     again = AtariGame("breakout", read.seen_by(AtariSettings(size=80, frame_cap=7)), read.seed)
     assert again.settings.size == 80  # another agent's eyes
     for action in read.actions:
@@ -55,6 +55,9 @@ def test_how_far_a_game_goes(recording: Recording) -> None:
     assert recording.length_up_to(None, frameskip=4) == 1
     assert recording.length_up_to(None, frameskip=1) == 7
     assert recording.length_up_to(5, frameskip=1) == 5
+    finished = dataclasses.replace(recording, actions=(0,) * 8, over=True)
+    assert finished.length_up_to(None, frameskip=4) == 1  # after the second decision there is nothing to look into
+    assert dataclasses.replace(finished, actions=()).length_up_to(None, frameskip=4) == 0
     with pytest.raises(UserError, match="is over after 1 decisions: give --at-step from 0 to 1"):
         recording.length_up_to(2, frameskip=4)
 
@@ -70,6 +73,7 @@ def test_how_far_a_game_goes(recording: Recording) -> None:
         ({"actions": [0, 4]}, "no game that was saved"),
         ({"actions": [0, True]}, "no game that was saved"),
         ({"actions": None}, "no game that was saved"),
+        ({"over": 1}, "no game that was saved"),
         ({"settings": {"sticky": 2.0}}, "sticky must be"),
         ({"settings": []}, "must be an object"),
     ],
