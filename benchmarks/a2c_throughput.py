@@ -4,7 +4,7 @@
 
 Both train on Breakout with 16 games, 5 steps to an update, RMSProp and a gradient clipped at 0.5, on the CPU: the
 settings with which RL Baselines3 Zoo trains its published agent. `nature` has Stable-Baselines3's own network (the
-convolutions of Mnih et al. 2015); `small`, our default, has that of the paper (Mnih et al. 2016, section 8). Both
+convolutions of Mnih et al. 2015), our default too; `small` has that of the paper (Mnih et al. 2016, section 8). Both
 preprocess as the other does: 4 frames to a step, the maximum of two, grey, 84×84, a stack of 4. The contenders take
 turns, each in a process of its own; the table holds medians.
 """
