@@ -84,8 +84,21 @@ class DreamerTrainer:
         most = max(1, min(config.batch_size // SMALLEST_PART, torch.get_num_threads()))
         equal = next(count for count in range(most, 0, -1) if config.batch_size % count == 0)
         self._workers = Workers(equal if self.device.type == "cpu" else 1)
-        blank = self.model.prepare(np.zeros((64, *games.frame_shape), games.frame_dtype)).to(self.device)
-        self.precision = faster_precision(self.device, lambda dtype: self.model.encode(blank))
+        self.precision = self._choose_precision()
+
+    def _choose_precision(self) -> torch.dtype:
+        """The one in which a look at pictures and a step of dreams, of which most of an update consists, are faster."""
+        rows, actions, rssm = self.config.dreams, self.behaviour.actions, self.model.rssm
+        blank = np.zeros((64, *self.games.frame_shape), self.games.frame_dtype)
+        blocks, state = self.model.prepare(blank).to(self.device), rssm.initial(rows)
+        taken = actions.encode(actions.none(rows)).to(self.device)
+
+        def work(dtype: torch.dtype) -> None:
+            self.model.encode(blocks)
+            if blank.ndim > 2:
+                rssm.prior(rssm.remember(state, taken))
+
+        return faster_precision(self.device, work)
 
     # -- playing ---------------------------------------------------------------------------------------------
 
