@@ -55,6 +55,16 @@ class Agent(Protocol):
         ...
 
 
+class Memoryless:
+    """What an agent of `Agent` is that remembers nothing: its observation, a stack of frames, is all that it knows."""
+
+    def begin(self, rows: int) -> None:
+        """There is nothing to remember."""
+
+    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
+        """Nor is there afterwards."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a world model expects of K steps, for B rows.

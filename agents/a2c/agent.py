@@ -9,6 +9,7 @@ from agents.a2c.network import ActorCritic
 from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.errors import UserError
 from agents.imagination import unroll
+from agents.interfaces import Memoryless
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
 from agents.saliency import from_blocks, on_screen
@@ -19,7 +20,7 @@ def likeliest(probabilities: np.ndarray) -> np.ndarray:
     return np.eye(probabilities.shape[1], dtype=np.float32)[probabilities.argmax(1)]
 
 
-class A2CAgent:
+class A2CAgent(Memoryless):
     """Implements `ImaginativeAgent` and `SalientAgent`.
 
     A2C has learnt no model: it imagines through the emulator, and says so. To learn, its actions were drawn from its
@@ -49,12 +50,6 @@ class A2CAgent:
     def act(self, moment: Moment) -> Decision:
         probabilities, values = self.judge(moment.observation[None])
         return Decision(int(probabilities[0].argmax()), float(values[0]), probabilities[0])
-
-    def begin(self, rows: int) -> None:
-        """An A2C remembers nothing: its observation is a stack of frames."""
-
-    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
-        """Nor does it afterwards."""
 
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         return likeliest(self.judge(observations)[0])

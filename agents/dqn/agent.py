@@ -9,6 +9,7 @@ from agents.dqn.network import QNetwork
 from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.errors import UserError
 from agents.imagination import unroll
+from agents.interfaces import Memoryless
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
 from agents.saliency import from_blocks, on_screen
@@ -20,7 +21,7 @@ def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
     return (1 - epsilon) * best + np.float32(epsilon / values.shape[-1])
 
 
-class DQNAgent:
+class DQNAgent(Memoryless):
     """Implements `ImaginativeAgent` and `SalientAgent`.
 
     DQN has learnt no model: it imagines through the emulator, and the rollout says so.
@@ -56,12 +57,6 @@ class DQNAgent:
         explore = self.epsilon > 0 and self._random.random() < self.epsilon
         action = int(self._random.integers(len(q))) if explore else int(q.argmax())
         return Decision(action, float(q.max()), probabilities, action_values=q)
-
-    def begin(self, rows: int) -> None:
-        """A DQN remembers nothing: its observation is a stack of frames."""
-
-    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
-        """Nor does it afterwards."""
 
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         return epsilon_greedy(self.q_values(observations), self.epsilon)

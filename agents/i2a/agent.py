@@ -19,12 +19,12 @@ from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, Rollouts, copies
 from agents.imagination import unroll
-from agents.interfaces import MixableModel
+from agents.interfaces import Memoryless, MixableModel
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
 
 
-class I2AAgent:
+class I2AAgent(Memoryless):
     """Implements `Agent`, `ImaginativeAgent` and `DeliberatingAgent`.
 
     From an action on, it imagines with its rollout policy: what `imagine` shows of every action is what it decides by.
@@ -76,12 +76,6 @@ class I2AAgent:
 
     def act(self, moment: Moment) -> Decision:
         return self._decide(moment, self._roll_out(moment.observation[None], _snapshots_of(moment)))
-
-    def begin(self, rows: int) -> None:
-        """An I2A remembers nothing: its observation is a stack of frames."""
-
-    def observe(self, memory: None, observations: np.ndarray, actions: np.ndarray, began: np.ndarray) -> None:
-        """Nor does it afterwards."""
 
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""

@@ -34,6 +34,7 @@ class LocalTrunk(nn.Module):
     """
 
     restless: torch.Tensor
+    around: torch.Tensor
 
     def __init__(self, width: int, num_actions: int, stack: int, cells: tuple[int, int]):
         super().__init__()
@@ -54,7 +55,8 @@ class LocalTrunk(nn.Module):
         # Cells in which things change though nothing has moved around them.
         self.register_buffer("restless", torch.zeros(cells, dtype=torch.bool))
         lines = torch.arange(-REACH, REACH + 1)
-        self._around = (lines[:, None] * (cells[1] + 2 * REACH) + lines).flatten()  # in a frame with a rim
+        around = (lines[:, None] * (cells[1] + 2 * REACH) + lines).flatten()  # in a frame with a rim
+        self.register_buffer("around", around, persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
         """Learn from frames (3, B, h', w', 16) uint8, each after the one before, where things change by themselves."""
@@ -87,7 +89,7 @@ class LocalTrunk(nn.Module):
         rimmed = (height + 2 * REACH) * (width + 2 * REACH)
         first = torch.arange(count, device=stacks.device)[:, None] * rimmed
         centres = first + (line + REACH) * (width + 2 * REACH) + column + REACH  # (B, M)
-        around = centres[..., None] + self._around.to(stacks.device)  # (B, M, SEEN)
+        around = centres[..., None] + self.around  # (B, M, SEEN)
 
         words = stacks.flatten(-2).view(torch.int64)  # eight pixels at a time
         words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)

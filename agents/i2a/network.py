@@ -102,4 +102,4 @@ class I2AParts(nn.Module):
             own.weight[:, :features], own.weight[:, features:] = theirs.weight, 0
             own.bias.copy_(theirs.bias)
         of_policy = self.agent.heads.policy.weight
-        of_policy[:, -len(of_policy) :] = trust * torch.eye(len(of_policy))
+        of_policy[:, -len(of_policy) :] = trust * torch.eye(len(of_policy), device=of_policy.device)

@@ -65,7 +65,10 @@ async def test_a_game_that_cannot_be_saved(open_app, playing, until, tmp_path, m
     async with app.run_test(size=SIZE) as pilot:
         await playing(app)
         await pilot.press("ctrl+s")
-        await until(lambda: any("Cannot write" in message for message in told(app)))
+        await until(lambda: told(app))
+        assert "Cannot write" in told(app)[0]
+        assert isinstance(app.screen, PlayScreen)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 async def test_an_agent_that_comes_late_is_looked_through_at_once(open_app, agent, until, looking):
