@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from agents.memory import keep_memory
+
 
 class Counting(Protocol):
     """What tells how far it is."""
@@ -19,6 +21,7 @@ class Counting(Protocol):
 
 def rate_of(trainer: Any, warm_up: int, seconds: float) -> float:
     """Steps a second of a trainer of this project, for so many seconds after its first `warm_up` steps."""
+    keep_memory()  # as the runner of every training does
     training: Iterator[Counting] = trainer.train(10_000_000)
     while next(training).step < warm_up:
         pass

@@ -60,7 +60,9 @@ def ours(curve: Curve) -> None:
     from agents.dqn.config import config_for
     from agents.dqn.train import DQNTrainer
     from agents.envs.atari import AtariGames
+    from agents.memory import keep_memory
 
+    keep_memory()  # as the runner of every training does
     config = config_for("breakout")
     trainer = DQNTrainer(config, AtariGames("breakout", config.num_games))
     for update in trainer.train(config.steps):

@@ -33,6 +33,7 @@ def seconds_of_ours(name: str, updates: int) -> float:
     from agents.dreamer.train import DreamerTrainer
     from agents.envs.games import build_games
     from agents.envs.settings import AtariSettings
+    from agents.memory import keep_memory
 
     sizes.SIZES[name] = Size(things=2 * SIZES[name]["depth"], **SIZES[name])
     config = DreamerConfig(
@@ -48,6 +49,7 @@ def seconds_of_ours(name: str, updates: int) -> float:
         replay_ratio=0,
     )
     games = build_games("breakout", 16, AtariSettings(stack=1, size=TASK["size"], colour=True))
+    keep_memory()  # as the runner of every training does
     trainer = DreamerTrainer(config, games)
     for update in trainer.train(10**9):
         if update.step >= 16 * FRAMES:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.errors import UserError
+from agents.memory import keep_memory
 from mbrl_tui.cli import agents, evaluate, fidelity, imagine, inspect, play, runs, train
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     130: Ctrl-C. A failure of the program itself is raised.
     """
     _replace_closed_streams()
+    keep_memory()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         code = app(given or ["--help"], prog_name="mbrl", standalone_mode=False)
