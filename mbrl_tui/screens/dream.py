@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer
 
 from mbrl_tui.dream.dream_game import DreamGame
 from mbrl_tui.play.clock import FRAME_RATE, SPEEDS, Time
@@ -15,6 +14,7 @@ from mbrl_tui.play.players import AgentPlayer, held_action
 from mbrl_tui.screens.panels import Facts
 from mbrl_tui.screens.playing_screen import PlayingScreen
 from mbrl_tui.widgets.frame_view import FrameView
+from mbrl_tui.widgets.steady_footer import SteadyFooter
 from mbrl_tui.widgets.value_chart import ValueChart
 from mbrl_tui.widgets.writing import brief, share, signed
 
@@ -53,7 +53,7 @@ class DreamScreen(PlayingScreen):
             yield self._view
             yield self._facts
         yield self._chart
-        yield Footer(show_command_palette=False)
+        yield SteadyFooter(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._view.border_title = "A dream"

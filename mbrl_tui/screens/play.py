@@ -10,7 +10,6 @@ from typing import ClassVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from agents.envs.emulator import EmulatorModel
@@ -28,6 +27,7 @@ from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.mode_menu import ModeMenu
 from mbrl_tui.screens.playing_screen import PlayingScreen, save_game
 from mbrl_tui.screens.stage import Showing, Stage
+from mbrl_tui.widgets.steady_footer import SteadyFooter
 
 LEAST_REST = 0.001
 """Seconds between two pictures that are left to keys and to painting, however late the game is."""
@@ -98,7 +98,7 @@ class PlayScreen(PlayingScreen):
 
     def compose(self) -> ComposeResult:
         yield from self._stage
-        yield Footer(show_command_palette=False)
+        yield SteadyFooter(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._begin_match()

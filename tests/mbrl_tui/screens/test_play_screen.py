@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from textual.widgets._footer import FooterKey
 
 from agents.errors import UserError
 from mbrl_tui.messages import AgentFailed, AgentLoaded
@@ -191,6 +192,26 @@ async def test_the_mode_menu_begins_another_match(open_app, time, playing):
         assert [board.game.frame for board in app.screen.match.boards] == [4, 4]
         await pilot.press("m", "escape")
         assert app.screen.match.mode is Mode.VERSUS
+
+
+async def test_the_footer_is_built_anew_where_its_keys_change_and_only_there(open_app, time, playing, until):
+    app = open_app("watch")
+    async with app.run_test(size=SIZE) as pilot:
+        await playing(app)
+        await pilot.pause()
+        keys = [*app.screen.query(FooterKey)]
+        assert keys
+        await pilot.press("question_mark")
+        await until(lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape")
+        await until(lambda: not isinstance(app.screen, HelpScreen))
+        await pilot.pause()
+        assert [*app.screen.query(FooterKey)] == keys
+        app.screen._change_mode(Mode.DUET)  # TAB has a meaning now
+        await until(lambda: len(app.screen.query(FooterKey)) == len(keys) + 1)
+        app.screen._change_mode(Mode.WATCH)
+        await until(lambda: len(app.screen.query(FooterKey)) == len(keys))
+        assert not set(app.screen.query(FooterKey)) & set(keys)
 
 
 async def test_help_names_every_key_and_every_fact(open_app, time, playing, facts):
