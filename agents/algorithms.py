@@ -106,6 +106,12 @@ def _dreamer_config() -> type[Any]:
     return DreamerConfig
 
 
+def _dreamer_config_for(game: str) -> Any:
+    from agents.dreamer.config import config_for
+
+    return config_for(game)
+
+
 def _dreamer_v1_config_for(game: str) -> Any:
     from agents.dreamer.config import v1_config_for
 
@@ -310,7 +316,9 @@ _NO_ATARI = dict.fromkeys(CLASSIC_CONTROL, "it imagines the pictures of an Atari
 ALGORITHMS = {
     "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _a2c_view, cannot=_NUMBERS),
     "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, cannot=_NUMBERS, only=_STATES),
-    "dreamer": Algorithm(_dreamer_config, _dreamer_trainer, _dreamer_agent, view=_dreamer_view, cannot=_GREY),
+    "dreamer": Algorithm(
+        *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_config_for, _dreamer_view), cannot=_GREY
+    ),
     "dreamer-v1": Algorithm(
         *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view), cannot=_GREY
     ),

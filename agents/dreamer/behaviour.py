@@ -96,7 +96,9 @@ def dream(
     differentiable: rewards and features then know how they follow from the actor's choices, through the dynamics.
     """
     actions, chosen, log_policy = behaviour.actions, [], []
-    choose = functools.partial(model.rssm.latents.sample, generator=generator)
+    latents = model.rssm.latents
+    drawn = functools.partial(latents.sample, generator=generator)
+    choose = latents.most_likely if behaviour.config.likely_dreams else drawn
     with torch.set_grad_enabled(differentiable):
         state, features = start, [start.features]
         for _ in range(horizon):

@@ -68,8 +68,9 @@ class DreamerConfig:
     """Steps of its games; they count neither as steps nor as score of this agent."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
-    pixel_weight: float = 30.0
-    """Weight of a pixel that has changed since the last frame, beside 1 for the others. Paper: 1."""
+    pixel_weight: float = 300.0
+    """Weight of a pixel that has changed since the last frame, beside 1 for the others. Paper: 1. With 30, half the
+    balls of Breakout are not seen after 500 updates, with 100 all are; 300 learns them sooner still."""
     kl_scale: float = 1.0
     """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
     kl_warmup: int = 1_000
@@ -96,6 +97,10 @@ class DreamerConfig:
     """ppo: how often actor and critic learn from the same dreams."""
     horizon: int = 15
     """Steps of a dream that the actor learns from."""
+    likely_dreams: bool = False
+    """A dream goes on with the likeliest class of each variable instead of a drawn one. Paper: drawn. Breakout leaves
+    nothing to chance, but the priors of a young model do: after 1,700 updates the ball is found after five drawn steps
+    in 32 % of dreams, after five of the likeliest in 94 %."""
     dreams: int = 128
     """Dreams in one update, begun at states of the batch. Paper: one from every state, 2,500."""
     discount: float = 0.99
@@ -181,6 +186,10 @@ class DreamerConfig:
             raise UserError("from_agent and collect belong together. Use: --from-agent NAME --collect N")
 
 
+BREAKOUT = DreamerConfig(from_agent="breakout-a2c", collect=160_000, pretrain=4_000, likely_dreams=True)
+"""An agent that ships shows the world model what becomes of the wall; what is dreamt of before it sees the ball is of
+no use to an actor."""
+
 V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)
 """DreamerV1 (Hafner et al. 2020): balanced by half, a divergence pulls on both sides half as much as alone."""
 
@@ -211,6 +220,11 @@ PENDULUM = dataclasses.replace(
     entropy_scale=3e-2,
 )
 """Pendulum from its numbers: DreamerV1's own task was like it, but from pictures."""
+
+
+def config_for(game: str) -> DreamerConfig:
+    """DreamerV2's config for a game, by its plain name."""
+    return BREAKOUT if game == "breakout" else DreamerConfig()
 
 
 def v1_config_for(game: str) -> DreamerConfig:

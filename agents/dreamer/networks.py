@@ -38,6 +38,9 @@ class Encoder(nn.Module):
     units of its usual deviation, which is large for a pixel through which a ball flies once in a while. Without
     this, a ball is a thousandth of what the first layers see. `calibrate` measures both, once.
 
+    Beside the convolutions' last map, features say what each channel amounts to along every line and every column:
+    where a small thing is takes two short codes then, as in `Decoder`, which are learnt sooner than a map of places.
+
     size: height and width of a frame, a multiple of 4, 36 or more. depth: channels of the first layer, doubled once.
     """
 
@@ -56,7 +59,8 @@ class Encoder(nn.Module):
                 keep_variance(nn.Conv2d(2 * depth, 2 * depth, 3)),
             ]
         )
-        self.features = 2 * depth * (halved(size) - 2) ** 2
+        self.spots = keep_variance(nn.Conv2d(depth, depth, 1))
+        self.features = 2 * depth * (halved(size) - 2) ** 2 + 2 * 2 * depth * (side - 1)
         self.register_buffer("pixel_mean", torch.full((1, inputs, side, side), 127.5))
         self.register_buffer("pixel_std", torch.full((1, inputs, side, side), 127.5))
         self.register_buffer("feature_mean", torch.zeros(self.features))
@@ -66,8 +70,12 @@ class Encoder(nn.Module):
         """blocks (N, 16·c, h/4, w/4) float, with values 0 to 255; gives (N, features)."""
         x = (blocks - self.pixel_mean) / self.pixel_std
         read, halve, mix = self.convolutions
-        x = F.silu(mix(F.silu(halve(even(F.silu(read(x)))))))
-        return (x.permute(0, 2, 3, 1).flatten(1) - self.feature_mean) / self.feature_std
+        close = F.silu(read(x))
+        whole = F.silu(mix(F.silu(halve(even(close)))))
+        # Channels last, in sums too: their gradients would else lie otherwise than what they are gradients of.
+        spots = torch.cat([close, F.silu(self.spots(close))], 1).permute(0, 2, 3, 1)
+        features = [part.flatten(1) for part in (whole.permute(0, 2, 3, 1), spots.sum(1), spots.sum(2))]
+        return (torch.cat(features, 1) - self.feature_mean) / self.feature_std
 
     @torch.no_grad()
     def calibrate(self, blocks: torch.Tensor) -> None:

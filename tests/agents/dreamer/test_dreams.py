@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,6 +65,17 @@ def test_each_reward_belongs_to_the_state_that_its_action_led_to() -> None:
     torch.testing.assert_close(dreamt.discounts, 0.5 * torch.tensor([[0.994, 0.996], [0.992, 0.994]]))
     torch.testing.assert_close(dreamt.weights, torch.tensor([[1, 1], [0.497, 0.498]]))
     assert dreamt.log_policy.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("likely", [True, False])
+def test_a_dream_goes_on_with_what_is_likeliest_or_with_what_is_drawn(likely: bool) -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, likely_dreams=likely)
+    model, behaviour = WorldModel(config, 2, (36, 36, 3)), Behaviour(config, 2)
+    dreamt = dream(model, behaviour, model.rssm.initial(50), 4, 0.9, torch.Generator().manual_seed(1))
+    memory, latent = dreamt.features[1:].split([128, 12], -1)
+    likeliest = model.rssm.latents.most_likely(model.rssm.prior(memory)).flatten(-2)
+    assert torch.equal(latent, likeliest) == likely
 
 
 def test_a_return_of_a_dream_by_hand() -> None:

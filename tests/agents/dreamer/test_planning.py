@@ -106,15 +106,15 @@ def test_a_plan_depends_on_its_state_alone() -> None:
 @pytest.fixture(scope="module")
 def trained() -> tuple[DreamerTrainer, list[float]]:
     games = DotGames(SMALL.num_games)
-    trainer = trainer_for(SMALL, games, planner=Planner(SMALL, Discrete(3)))
-    return trainer, [score for update in trainer.train(1_800) for score in update.scores]
+    trainer = trainer_for(SMALL, games, seed=1, planner=Planner(SMALL, Discrete(3)))
+    return trainer, [score for update in trainer.train(2_000) for score in update.scores]
 
 
 def test_planet_learns_to_go_where_it_is_paid(trained: tuple[DreamerTrainer, list[float]]) -> None:
     """Chance makes 2 of a game of 16 steps, the best possible is about 13; it still explores one time in ten."""
     _, scores = trained
     assert np.mean(scores[:24]) < 4
-    assert np.mean(scores[-12:]) > 8
+    assert np.mean(scores[-24:]) > 8
 
 
 def test_a_planning_agent_keeps_the_contract(trained: tuple[DreamerTrainer, list[float]]) -> None:
