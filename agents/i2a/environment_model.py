@@ -132,13 +132,14 @@ class EnvironmentModel(nn.Module):
         first: torch.Tensor,
         alive: torch.Tensor,
         playing: torch.Tensor,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it.
 
             rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
 
         frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the others (T, B), as `Sequences` has them. A row
-        that begins a game is no step, nor is what follows it. Gives the mean loss of a step, and its parts.
+        that begins a game is no step, nor is what follows it. Gives the mean loss of a step, its parts, and how wrong
+        each window was on the whole (B,).
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
@@ -157,11 +158,13 @@ class EnvironmentModel(nn.Module):
             losses = _drawing_losses(expected, last, real[t])
             losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
             for name, loss in losses.items():
-                sums.setdefault(name, []).append((known * loss).sum())
+                sums.setdefault(name, []).append(known * loss)
             counts.append(known.sum())
         steps = torch.stack(counts).sum().clamp(min=1)
-        means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
-        return torch.stack(list(means.values())).sum(), {name: mean.detach() for name, mean in means.items()}
+        windows = {name: torch.stack(parts).sum(0) for name, parts in sums.items()}  # (B,) each
+        whole = torch.stack(list(windows.values())).sum(0)
+        means = {name: each.detach().sum() / steps for name, each in windows.items()}
+        return whole.sum() / steps, means, whole.detach()
 
 
 def _drawing_losses(expected: Expectation, last: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from agents.i2a.config import I2AConfig
 from agents.i2a.environment_model import EnvironmentModel
 from agents.layers import autocast
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
+from agents.replay.priorities import SumTree
 from agents.replay.sequences import SequenceReplay
 
 
@@ -25,10 +26,18 @@ class Phase:
 
 
 # Who cannot yet do one step learns nothing from several.
-PHASES = (Phase(0.4, 1), Phase(0.6, 2), Phase(0.85, 5), Phase(1.0, 10))
+PHASES = (Phase(0.3, 1), Phase(0.5, 2), Phase(0.8, 5), Phase(1.0, 10))
 WARM_UP = 100
 """Updates over which the learning rate grows."""
 GRADIENT_CLIP = 1.0
+SURPRISING = 0.5
+"""Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
+known, and what is hard in it is rare. The others are drawn uniformly, so that nothing is forgotten."""
+MOST_SURPRISING = 5.0
+"""Loss of a step beyond which it counts for no more: what a ball costs that is missed altogether. A new wall costs a
+hundred times as much, cannot be foreseen, and would be all that is ever drawn."""
+SURPRISE_EXPONENT = 0.7
+"""α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
 CALIBRATION = 4_000
 """Windows of three frames from which the model learns what is usual."""
 
@@ -41,6 +50,7 @@ class ModelLearner:
         self.parameters = list(model.parameters())
         self.optimizer = torch.optim.Adam(model.named_parameters(), config.model_learning_rate, fused=True)
         self.updates = 0
+        self.surprise: SumTree | None = None  # of the windows of the replay, once there is one
 
     @property
     def done(self) -> float:
@@ -61,10 +71,11 @@ class ModelLearner:
         """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
         phase, device = self.phase, self.parameters[0].device
         unroll = phase.unroll
-        sequences = replay.sample(max(1, self.config.model_rows // unroll), self.model.stack + unroll, random)
+        rows, games = self._draw(replay, max(1, self.config.model_rows // unroll), self.model.stack + unroll, random)
+        sequences = replay.windows(rows, games, self.model.stack + unroll)
         batch = {name: torch.from_numpy(column).to(device) for name, column in vars(sequences).items()}
         with autocast(device, self.precision):
-            loss, parts = self.model.loss(**batch)
+            loss, parts, wrong = self.model.loss(**batch)
         set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters, materialize_grads=True))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP).item()
         metrics = {name: part.item() for name, part in parts.items()} | {"loss": loss.item(), "unroll": float(unroll)}
@@ -74,13 +85,43 @@ class ModelLearner:
             group["lr"] = self.config.model_learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * (1 - self.done)
         self.optimizer.step()
         self.updates += 1
+        assert self.surprise is not None
+        surprise = (wrong.float() / unroll).clamp(max=MOST_SURPRISING) ** SURPRISE_EXPONENT
+        self.surprise.set(_slots(replay, rows, games), surprise.cpu().numpy())  # as saved, so that resuming is exact
         return metrics
 
+    def _draw(
+        self, replay: SequenceReplay, count: int, length: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first rows and the games (B,) of `count` windows."""
+        if self.surprise is None:
+            self.surprise = SumTree(replay.rows * replay.num_games)
+        rows, games = replay.draw(count, length, random)
+        chosen = int(count * SURPRISING) if self.surprise.total > 0 else 0
+        slots = self.surprise.find(random.random(chosen) * self.surprise.total)
+        surprising = replay.oldest + (slots // replay.num_games - replay.oldest) % replay.rows
+        # What was seen as the start of a shorter window may have no longer one.
+        rows[:chosen] = np.minimum(surprising, replay.added - length)
+        games[:chosen] = slots % replay.num_games
+        return rows, games
+
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What the optimizer remembers, as `adam.<parameter>/<slot>`."""
-        return optimizer_tensors(self.optimizer, "adam.")
+        """What the optimizer remembers, as `adam.<parameter>/<slot>`, and how wrong each window was, as `surprise`."""
+        tensors = optimizer_tensors(self.optimizer, "adam.")
+        if self.surprise is not None and self.done < 1:
+            tensors["surprise"] = torch.from_numpy(self.surprise.weights.astype(np.float32))
+        return tensors
 
     def restore(self, tensors: dict[str, torch.Tensor], updates: int) -> None:
         """Become the learner that was saved, but for its model."""
         load_optimizer(self.optimizer, tensors, "adam.")
         self.updates = updates
+        if "surprise" in tensors:
+            surprise = tensors["surprise"].numpy()
+            self.surprise = SumTree(len(surprise))
+            self.surprise.set(np.arange(len(surprise)), surprise)
+
+
+def _slots(replay: SequenceReplay, rows: np.ndarray, games: np.ndarray) -> np.ndarray:
+    """Where windows are in the tree."""
+    return rows % replay.rows * replay.num_games + games

@@ -90,12 +90,19 @@ class SequenceReplay(Ring):
 
     def sample(self, batch_size: int, length: int, random: np.random.Generator) -> Sequences:
         """Draw windows uniformly, with replacement. Raises ValueError where there are too few rows."""
+        return self.windows(*self.draw(batch_size, length, random), length)
+
+    def draw(self, batch_size: int, length: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The first rows (B,) int64 of windows, and the games (B,) int64 that they are of, as `sample` does."""
         if not self.ready(length):
             raise ValueError(f"the replay holds no {length} rows yet")
-        start = random.integers(self.oldest, self.added - length + 1, batch_size)
-        slots = (start + np.arange(length)[:, None]) % self.rows  # (T, B)
-        games = random.integers(0, self.num_games, batch_size)[None]
-        taken = {name: column[slots, games] for name, column in self.columns.items()}
+        rows = random.integers(self.oldest, self.added - length + 1, batch_size)
+        return rows, random.integers(0, self.num_games, batch_size)
+
+    def windows(self, rows: np.ndarray, games: np.ndarray, length: int) -> Sequences:
+        """The windows that begin with these rows (B,) of these games (B,)."""
+        slots = (rows + np.arange(length)[:, None]) % self.rows  # (T, B)
+        taken = {name: column[slots, games[None]] for name, column in self.columns.items()}
         ends = taken["ends"]
         return Sequences(
             frames=taken["frames"],

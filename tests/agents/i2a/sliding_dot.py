@@ -38,7 +38,7 @@ def trained(kind: str, width: int, updates: int, batch: int = 32) -> Environment
     for update in range(updates):
         for group in adam.param_groups:
             group["lr"] = 3e-3 * (1 - update / updates)
-        loss, _ = model.loss(*play(random, 4 if update > updates // 2 else 3, batch))
+        loss, _, _ = model.loss(*play(random, 4 if update > updates // 2 else 3, batch))
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -91,9 +91,11 @@ def test_what_follows_a_new_game_teaches_nothing() -> None:
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
     batch = play(np.random.default_rng(0), 5, 4)
     batch[3][3] = True  # a game begins with row 3
-    expected, _ = model.loss(*batch)
+    expected, parts, wrong = model.loss(*batch)
+    # One step of each window is known, so the mean loss of a step is that of the windows.
+    assert expected.item() == pytest.approx(wrong.mean().item()) == pytest.approx(sum(parts.values()).item())
     batch[0][3:], batch[2][3:] = 200, 50.0
-    changed, _ = model.loss(*batch)
+    changed, _, _ = model.loss(*batch)
     assert expected.item() == pytest.approx(changed.item())
     batch[3][3] = False
     assert model.loss(*batch)[0].item() > 2 * expected.item()

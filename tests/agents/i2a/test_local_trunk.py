@@ -5,6 +5,7 @@ import torch
 
 from agents.i2a.cells import stack_to_cells, to_cells
 from agents.i2a.local_trunk import MOST, REACH, SURELY, LocalTrunk, near_change
+from agents.i2a.movers import MOVERS
 
 SIDE = 16
 """Cells."""
@@ -15,6 +16,7 @@ def trunk() -> LocalTrunk:
     built = LocalTrunk(8, num_actions=3, stack=2, cells=(SIDE, SIDE))
     torch.nn.init.normal_(built.action, std=0.1)
     torch.nn.init.normal_(built.draw.weight)
+    torch.nn.init.zeros_(built.movers.draw.weight)  # what it draws of what moves: test_movers.py
     return built
 
 
@@ -79,16 +81,17 @@ def test_a_busy_row_changes_nothing_in_a_quiet_one() -> None:
         features, together, _ = built(stacks_of(quiet, *busy), actions, ())
         few, alone, _ = built(stacks_of(quiet), actions[:1], ())
     torch.testing.assert_close(together[:1], alone)
-    assert features.shape[2] == MOST
+    assert features.shape[2] == MOST + MOVERS
     torch.testing.assert_close(features[0].amax(1), few[0].amax(1))
     torch.testing.assert_close(features[0].sum(1), few[0].sum(1))
 
 
 def test_actions_matter_and_their_gradients_arrive() -> None:
     built, stacks = trunk(), stacks_of((0, 1, 30, 30), (1, 1, 30, 30))
-    _, drawn, _ = built(stacks, torch.tensor([0, 1]), ())
+    torch.nn.init.normal_(built.movers.draw.weight)
+    features, drawn, _ = built(stacks, torch.tensor([0, 1]), ())
     assert not torch.allclose(drawn[0], drawn[1])
-    drawn[..., 0, :].sum().backward()
+    (drawn[..., 0, :].sum() + features.sum()).backward()
     for name, parameter in built.named_parameters():
         assert parameter.grad.abs().max() > 0, name
     assert built.action.grad[0, 7 * SIDE + 7].abs().max() > 0
