@@ -28,6 +28,9 @@ VALUE_WEIGHT = 10.0
 """Weight of a squared error of a new grey."""
 SMALLEST_SPREAD = 0.05
 """Deviation of a pixel, from 0 to 1, below which it is taken for this much."""
+LARGEST = 5.0
+"""Loss of a step beyond which it counts for no more: what a ball costs that is missed altogether. A new wall costs a
+hundred times as much, and cannot be foreseen."""
 FEW = 32
 """Pixels by which losses of whole frames are divided: those of a ball and a paddle's edges, about which all turns."""
 
@@ -157,8 +160,9 @@ class EnvironmentModel(nn.Module):
             memory = expected.memory
             losses = _drawing_losses(expected, last, real[t])
             losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
+            share = known * (LARGEST / torch.stack([*losses.values()]).detach().sum(0)).clamp(max=1)
             for name, loss in losses.items():
-                sums.setdefault(name, []).append(known * loss)
+                sums.setdefault(name, []).append(share * loss)
             counts.append(known.sum())
         steps = torch.stack(counts).sum().clamp(min=1)
         windows = {name: torch.stack(parts).sum(0) for name, parts in sums.items()}  # (B,) each

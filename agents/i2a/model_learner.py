@@ -33,9 +33,6 @@ GRADIENT_CLIP = 1.0
 SURPRISING = 0.5
 """Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
 known, and what is hard in it is rare. The others are drawn uniformly, so that nothing is forgotten."""
-MOST_SURPRISING = 5.0
-"""Loss of a step beyond which it counts for no more: what a ball costs that is missed altogether. A new wall costs a
-hundred times as much, cannot be foreseen, and would be all that is ever drawn."""
 SURPRISE_EXPONENT = 0.7
 """α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
 CALIBRATION = 4_000
@@ -86,7 +83,7 @@ class ModelLearner:
         self.optimizer.step()
         self.updates += 1
         assert self.surprise is not None
-        surprise = (wrong.float() / unroll).clamp(max=MOST_SURPRISING) ** SURPRISE_EXPONENT
+        surprise = (wrong.float() / unroll) ** SURPRISE_EXPONENT
         self.surprise.set(_slots(replay, rows, games), surprise.cpu().numpy())  # as saved, so that resuming is exact
         return metrics
 

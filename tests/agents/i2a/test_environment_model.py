@@ -6,7 +6,7 @@ import torch
 from sliding_dot import GREY, SIZE, play, trained
 
 from agents.i2a.cells import from_cells, stack_to_cells, to_cells
-from agents.i2a.environment_model import EnvironmentModel, shown
+from agents.i2a.environment_model import LARGEST, EnvironmentModel, shown
 
 KINDS = ("local", "convolutional", "convlstm")
 
@@ -98,7 +98,18 @@ def test_what_follows_a_new_game_teaches_nothing() -> None:
     changed, _, _ = model.loss(*batch)
     assert expected.item() == pytest.approx(changed.item())
     batch[3][3] = False
-    assert model.loss(*batch)[0].item() > 2 * expected.item()
+    assert model.loss(*batch)[0].item() > 1.2 * expected.item()
+
+
+def test_a_picture_that_is_new_altogether_counts_for_no_more_than_a_lost_ball() -> None:
+    torch.manual_seed(0)
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
+    batch = play(np.random.default_rng(0), 4, 6)
+    batch[0][2:, 0] = torch.randint(0, 255, (2, SIZE, SIZE), dtype=torch.uint8)
+    loss, parts, wrong = model.loss(*batch)
+    assert wrong[0].item() == pytest.approx(2 * LARGEST)
+    assert wrong.max().item() <= 2 * LARGEST + 1e-4
+    assert loss.item() == pytest.approx(sum(parts.values()).item(), rel=1e-5)
 
 
 def test_what_is_expected_of_a_quiet_game_does_not_hang_on_a_busy_one() -> None:
