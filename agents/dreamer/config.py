@@ -183,12 +183,16 @@ class DreamerConfig:
         most = self.replay_capacity // self.num_games * self.num_games
         check_range("learning_starts (with this replay_capacity)", self.learning_starts, 0, most)
         if bool(self.from_agent) != bool(self.collect):
-            raise UserError("from_agent and collect belong together. Use: --from-agent NAME --collect N")
+            raise UserError(
+                "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "
+                "--set from_agent= --set collect=0"
+            )
+        check_range("collect (with this replay_capacity)", self.collect, 0, most)
 
 
 BREAKOUT = DreamerConfig(from_agent="breakout-a2c", collect=160_000, pretrain=4_000, likely_dreams=True)
-"""An agent that ships shows the world model what becomes of the wall; what is dreamt of before it sees the ball is of
-no use to an actor."""
+"""An agent that ships shows the world model what becomes of the wall, until the agent's own games overwrite those; what
+is dreamt of before it sees the ball is of no use to an actor."""
 
 V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)
 """DreamerV1 (Hafner et al. 2020): balanced by half, a divergence pulls on both sides half as much as alone."""

@@ -38,13 +38,20 @@ def straight_through(probabilities: torch.Tensor, generator: torch.Generator | N
 
     Gives the shape of `probabilities`, (..., classes).
     """
-    one_hot = F.one_hot(sample(probabilities, generator), probabilities.shape[-1]).to(probabilities.dtype)
+    return _one_hot(sample(probabilities, generator), probabilities)
+
+
+def _one_hot(classes: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+    """Of classes (...) the one-hot vectors (..., classes), with the gradient of `probabilities`."""
+    one_hot = F.one_hot(classes, probabilities.shape[-1]).to(probabilities.dtype)
+    if not probabilities.requires_grad:
+        return one_hot
     return one_hot + (probabilities - probabilities.detach())  # in this order it is exactly one-hot
 
 
 def most_likely(probabilities: torch.Tensor) -> torch.Tensor:
-    """The most probable class of every variable, one-hot."""
-    return F.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).to(probabilities.dtype)
+    """The most probable class of every variable, one-hot, with the gradient of the probabilities."""
+    return _one_hot(probabilities.argmax(-1), probabilities)
 
 
 def divergence(posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:

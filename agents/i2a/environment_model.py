@@ -29,8 +29,8 @@ VALUE_WEIGHT = 10.0
 SMALLEST_SPREAD = 0.05
 """Deviation of a pixel, from 0 to 1, below which it is taken for this much."""
 LARGEST = 5.0
-"""Loss of a step beyond which it counts for no more: what a ball costs that is missed altogether. A new wall costs a
-hundred times as much, and cannot be foreseen."""
+"""Loss of a drawing beyond which it counts for no more: what a ball costs that is missed altogether. A new wall costs
+a hundred times as much, and cannot be foreseen."""
 FEW = 32
 """Pixels by which losses of whole frames are divided: those of a ball and a paddle's edges, about which all turns."""
 
@@ -141,8 +141,9 @@ class EnvironmentModel(nn.Module):
             rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
 
         frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the others (T, B), as `Sequences` has them. A row
-        that begins a game is no step, nor is what follows it. Gives the mean loss of a step, its parts, and how wrong
-        each window was on the whole (B,).
+        that begins a game is no step, nor is what follows it, or what follows a drawing as wrong as `LARGEST`: who has
+        lost the ball cannot be asked where it is. Gives the mean loss of a step, in which no drawing counts for more
+        than `LARGEST`; its parts as they are; and how wrong each window was (B,), at most `LARGEST` a step.
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
@@ -152,23 +153,25 @@ class EnvironmentModel(nn.Module):
         memory = self.begin(stacks)
         known = torch.ones_like(rewards[0])
         sums: dict[str, list[torch.Tensor]] = {}
-        counts = []
+        whole, counts, wrong = [], [], torch.zeros_like(known)
         for t in range(self.stack, len(frames)):
             known = known * ~first[t]
             last = stacks[..., -1, :]
             stacks, expected = self.step(stacks, actions[t], memory)
             memory = expected.memory
-            losses = _drawing_losses(expected, last, real[t])
-            losses |= _outcome_losses(expected, rewards[t], alive[t], playing[t])
-            share = known * (LARGEST / torch.stack([*losses.values()]).detach().sum(0)).clamp(max=1)
-            for name, loss in losses.items():
-                sums.setdefault(name, []).append(share * loss)
+            drawing = _drawing_losses(expected, last, real[t])
+            outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
+            drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
+            capped = drawn * (LARGEST / drawn.detach()).clamp(max=1) + torch.stack([*outcome.values()]).sum(0)
+            whole.append(known * capped)
+            wrong += known * capped.detach().clamp(max=LARGEST)
+            for name, loss in (drawing | outcome).items():
+                sums.setdefault(name, []).append((known * loss.detach()).sum())
             counts.append(known.sum())
+            known = known * (drawn.detach() < LARGEST)
         steps = torch.stack(counts).sum().clamp(min=1)
-        windows = {name: torch.stack(parts).sum(0) for name, parts in sums.items()}  # (B,) each
-        whole = torch.stack(list(windows.values())).sum(0)
-        means = {name: each.detach().sum() / steps for name, each in windows.items()}
-        return whole.sum() / steps, means, whole.detach()
+        means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
+        return torch.stack(whole).sum() / steps, means, wrong
 
 
 def _drawing_losses(expected: Expectation, last: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:

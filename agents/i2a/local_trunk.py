@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import nn
 
 from agents.i2a.cells import PIXELS, from_cells
-from agents.i2a.movers import Movers
+from agents.i2a.movers import DIMMED, Movers
 
 REACH = 2
 """Cells, in each direction, that a cell sees at once: as far as things move in one step of most games."""
@@ -32,7 +32,7 @@ class LocalTrunk(nn.Module):
     it has seen in `width` numbers; then it reads what they tell, and draws itself. What has moved is looked at more
     closely (`movers`), and both drawings are added.
 
-    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 12 million for what moves.
+    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 10 million for what moves.
     """
 
     restless: torch.Tensor
@@ -99,7 +99,7 @@ class LocalTrunk(nn.Module):
         words = stacks.flatten(-2).view(torch.int64)  # eight pixels at a time
         words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)
         seen = words[around].flatten(2).view(torch.uint8)  # (B, M, SEEN · S · 16)
-        x = torch.relu(self.read(seen.to(dtype) / 64) + self.action[actions[:, None], places].to(dtype))
+        x = torch.relu(self.read(seen.to(dtype) / DIMMED) + self.action[actions[:, None], places].to(dtype))
         told = x.new_zeros(count * rimmed, self.tell.out_features)
         message = self.tell(x) * meant[..., None]
         told = told.index_put((centres.flatten(),), message.flatten(0, 1).to(x.dtype))
@@ -109,8 +109,8 @@ class LocalTrunk(nn.Module):
         x = torch.relu(x + self.mix(x)) * meant[..., None].to(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
             drawn = rearrange(self.draw(x.float()), "b m (c p) -> b m c p", c=2)
-        told, closely = self.movers(stacks, actions)
-        return torch.cat([x.transpose(1, 2), told], 2), self._on_frame(drawn, places, meant) + closely, memory
+        features, closely = self.movers(stacks, actions)
+        return torch.cat([x.transpose(1, 2), features], 2), self._on_frame(drawn, places, meant) + closely, memory
 
     def _on_frame(self, drawn: torch.Tensor, places: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
         """What active cells draw (B, M, 2, 16), on a frame on which all others stay (B, h', w', 2, 16)."""

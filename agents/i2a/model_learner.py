@@ -32,7 +32,8 @@ WARM_UP = 100
 GRADIENT_CLIP = 1.0
 SURPRISING = 0.5
 """Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
-known, and what is hard in it is rare. The others are drawn uniformly, so that nothing is forgotten."""
+known, and what is hard in it is rare. The others are drawn uniformly, so that nothing is forgotten. No weights make up
+for it, as they do in prioritised replay: what is said to be likely is so in such a mixture, not in the game."""
 SURPRISE_EXPONENT = 0.7
 """α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
 CALIBRATION = 4_000
@@ -84,7 +85,7 @@ class ModelLearner:
         self.updates += 1
         assert self.surprise is not None
         surprise = (wrong.float() / unroll) ** SURPRISE_EXPONENT
-        self.surprise.set(_slots(replay, rows, games), surprise.cpu().numpy())  # as saved, so that resuming is exact
+        self.surprise.set(replay.slots_of(rows, games), surprise.cpu().numpy())  # as saved: resuming is exact
         return metrics
 
     def _draw(
@@ -94,12 +95,13 @@ class ModelLearner:
         if self.surprise is None:
             self.surprise = SumTree(replay.rows * replay.num_games)
         rows, games = replay.draw(count, length, random)
-        chosen = int(count * SURPRISING) if self.surprise.total > 0 else 0
+        chosen = round(count * SURPRISING) if self.surprise.total > 0 else 0
         slots = self.surprise.find(random.random(chosen) * self.surprise.total)
-        surprising = replay.oldest + (slots // replay.num_games - replay.oldest) % replay.rows
-        # What was seen as the start of a shorter window may have no longer one.
-        rows[:chosen] = np.minimum(surprising, replay.added - length)
-        games[:chosen] = slots % replay.num_games
+        surprising, games[:chosen] = replay.places_of(slots)
+        # What was the start of a shorter window may be that of no longer one: it is not drawn again.
+        last = replay.added - length
+        self.surprise.set(slots[surprising > last], 0.0)
+        rows[:chosen] = np.minimum(surprising, last)
         return rows, games
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -117,8 +119,3 @@ class ModelLearner:
             surprise = tensors["surprise"].numpy()
             self.surprise = SumTree(len(surprise))
             self.surprise.set(np.arange(len(surprise)), surprise)
-
-
-def _slots(replay: SequenceReplay, rows: np.ndarray, games: np.ndarray) -> np.ndarray:
-    """Where windows are in the tree."""
-    return rows % replay.rows * replay.num_games + games

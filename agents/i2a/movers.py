@@ -30,7 +30,7 @@ class Movers(nn.Module):
     """Finds what has moved, reads a window of `SIDE`×`SIDE` pixels around each, and draws into it.
 
     units: of its hidden layers. features: numbers that it tells of each thing, for what comes of a step.
-    Two million multiply-adds for a thing at 512 units.
+    1.7 million multiply-adds for a thing at 512 units.
     """
 
     usual: torch.Tensor
@@ -107,7 +107,9 @@ class Movers(nn.Module):
         told = torch.relu(self.tell(x)) * meant[..., None].to(dtype)
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(x.float()).unflatten(2, (SIDE * SIDE, 2)) * meant[..., None, None]
-        picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], 2).index_add(0, places.flatten(), drawn.flatten(0, 2))
+        picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], 2)
+        for thing in range(MOVERS):  # one after the other: the order of a sum decides its last bit
+            picture = picture.index_add(0, places[:, thing].flatten(), drawn[:, thing].flatten(0, 1))
         picture = picture.view(rows, *rimmed, 2)[:, FAR:-FAR, FAR:-FAR]
         return told.transpose(1, 2), rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)
 

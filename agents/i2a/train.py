@@ -19,7 +19,7 @@ from agents.errors import UserError
 from agents.i2a.cells import to_cells
 from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
-from agents.i2a.model_learner import ModelLearner
+from agents.i2a.model_learner import PHASES, ModelLearner
 from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
@@ -66,6 +66,7 @@ class I2ATrainer:
         self.device = device or torch.device("cpu")
         torch.manual_seed(seed)
         self.num_actions = len(games.action_names)
+        self._check(games)
         parts = I2AParts(config, self.num_actions, games.stack, games.frame_shape)
         self.parts = channels_last(parts).to(self.device)
         if self.parts.environment_model is not None:
@@ -78,6 +79,17 @@ class I2ATrainer:
         self._build_learners(emulator)
         self.replay: SequenceReplay | None = None
         self.collected, self.has_begun = 0, False
+
+    def _check(self, games: Games) -> None:
+        """Raises UserError where the environment model could not be trained, before anything is played."""
+        c = self.config
+        if not self.learns_model:
+            return
+        if c.model_kind == "local" and games.stack < 2:
+            raise UserError("One frame does not show what moves: leave stack as it is, or set model_kind=convlstm.")
+        needed = (games.stack + PHASES[-1].unroll) * c.num_games
+        if c.collect < needed:
+            raise UserError(f"collect must be at least {needed:,} with {c.num_games} games, not {c.collect:,}.")
 
     def _build_learners(self, emulator: EmulatorModel) -> None:
         c, parts = self.config, self.parts

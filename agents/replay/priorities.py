@@ -121,10 +121,7 @@ class PrioritisedSampler:
         # In the precision in which they are saved, so that a resumed training goes on exactly.
         priorities = ((np.abs(errors) + SMALLEST) ** self.exponent).astype(np.float32)
         self._largest = np.maximum(self._largest, priorities.max())
-        self.tree.set(self._slots(draw.rows, draw.games), priorities)
-
-    def _slots(self, row: np.ndarray, game: np.ndarray) -> np.ndarray:
-        return row % self.replay.rows * self.replay.num_games + game
+        self.tree.set(self.replay.slots_of(draw.rows, draw.games), priorities)
 
     def _follow(self) -> None:
         (first, last), window = self._window, self.replay.complete(self.n_step)
@@ -134,7 +131,7 @@ class PrioritisedSampler:
         rows = np.r_[first : min(last, window[0]), max(last, window[0]) : window[1]]
         row, game = np.repeat(rows, self.replay.num_games), np.tile(np.arange(self.replay.num_games), len(rows))
         new = (row >= last) & self.replay.is_transition(row, game)
-        self.tree.set(self._slots(row, game), new * self._largest)
+        self.tree.set(self.replay.slots_of(row, game), new * self._largest)
         self._window = window
 
     # -- saving ----------------------------------------------------------

@@ -43,6 +43,14 @@ class Ring:
     def nbytes(self) -> int:
         return sum(column.nbytes for column in self.columns.values())
 
+    def slots_of(self, rows: np.ndarray, games: np.ndarray) -> np.ndarray:
+        """Numbers, from 0 on, of the entries (K,) that these rows of these games have, the same for row t + `rows`."""
+        return rows % self.rows * self.num_games + games
+
+    def places_of(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (K,) and games (K,) of the entries that are held under these numbers (K,)."""
+        return self.oldest + (slots // self.num_games - self.oldest) % self.rows, slots % self.num_games
+
     def add(self, **row: np.ndarray) -> None:
         """Add one row, an array (num_games, *shape) for each column."""
         slot = self.added % self.rows

@@ -41,7 +41,7 @@ class Sequences:
 
 
 class SequenceReplay(Ring):
-    """Ring of arrivals in `num_games` games, sampled uniformly as windows of consecutive rows.
+    """Ring of arrivals in `num_games` games, read as windows of consecutive rows.
 
     capacity: arrivals in all, rounded down to whole rows.
     action_size: numbers of an action where actions are numbers; 0 where there are some to choose among.

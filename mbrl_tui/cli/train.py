@@ -32,7 +32,8 @@ def train(
         str | None, typer.Option(metavar="NAME", help="dreamer: learn from this agent's games first.")
     ] = None,
     collect: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help=f"How many steps of them (default: {COLLECT:,}).")
+        int | None,
+        typer.Option(min=1, metavar="N", help=f"How many steps of them (default: {COLLECT:,} or the game's)."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="learnt|emulator|none", help="i2a: what imagines (default: learnt).")
@@ -106,18 +107,21 @@ def _trainable(game: str | None, agent: str) -> str:
 
 def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None) -> list[str]:
     """What `--from-agent` and `--collect` set."""
-    if from_agent is None:
-        if collect is not None:
-            raise UserError("--collect needs to know whose games: add --from-agent NAME.")
+    if from_agent is None and collect is None:
         return []
-    from dataclasses import fields
-
     from agents.catalogue import algorithm, find_checkpoint
 
-    if "from_agent" not in {field.name for field in fields(algorithm(agent).config())}:
-        raise UserError(f"{agent} cannot learn from another agent's games: leave out --from-agent.")
+    own = algorithm(agent).config_for(game)
+    if not hasattr(own, "from_agent"):
+        option = "--from-agent" if from_agent is not None else "--collect"
+        raise UserError(f"{agent} cannot learn from another agent's games: leave out {option}.")
+    steps = f"collect={collect or own.collect or COLLECT}"
+    if from_agent is None:
+        if not own.from_agent:
+            raise UserError("--collect needs to know whose games: add --from-agent NAME.")
+        return [steps]
     checkpoint = find_checkpoint(from_agent, game)  # now, rather than in the background
-    return [f"from_agent={checkpoint.lasting_name}", f"collect={collect or COLLECT}"]
+    return [f"from_agent={checkpoint.lasting_name}", steps]
 
 
 def _parts(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agents.algorithms import algorithm
 from agents.dreamer.config import DreamerConfig
 from agents.errors import UserError
 
@@ -30,3 +32,22 @@ from agents.errors import UserError
 def test_what_cannot_be_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         DreamerConfig(**wrong)
+
+
+def test_breakout_alone_borrows_games_by_default() -> None:
+    assert algorithm("dreamer").config_for("breakout").from_agent == "breakout-a2c"
+    others = [algorithm("dreamer").config_for(game) for game in ("pong", "cartpole")]
+    others += [algorithm(kind).config_for("breakout") for kind in ("planet", "dreamer-v1")]
+    assert [(config.from_agent, config.collect, config.likely_dreams) for config in others] == [("", 0, False)] * 4
+
+
+def test_what_is_borrowed_fits_into_the_replay() -> None:
+    with pytest.raises(UserError, match="collect"):
+        replace(algorithm("dreamer").config_for("breakout"), replay_capacity=100_000)
+
+
+def test_borrowing_can_be_left_out() -> None:
+    own = algorithm("dreamer").config_for("breakout")
+    assert replace(own, from_agent="", collect=0).pretrain == own.pretrain
+    with pytest.raises(UserError, match="--set from_agent= --set collect=0"):
+        replace(own, collect=0)

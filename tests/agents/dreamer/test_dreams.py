@@ -78,6 +78,18 @@ def test_a_dream_goes_on_with_what_is_likeliest_or_with_what_is_drawn(likely: bo
     assert torch.equal(latent, likeliest) == likely
 
 
+@pytest.mark.parametrize("likely", [True, False])
+def test_what_is_dreamt_follows_from_the_actor_s_choices_through_the_latents(likely: bool) -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, likely_dreams=likely)
+    model, behaviour = WorldModel(config, 2, (36, 36, 3)), Behaviour(config, 2)
+    torch.nn.init.normal_(behaviour.actor.last.weight)
+    dreamt = dream(model, behaviour, model.rssm.initial(9), 2, 0.9, torch.Generator().manual_seed(1), True)
+    weighed = dreamt.features[1:, :, 128:] * torch.randn(12)
+    (gradient,) = torch.autograd.grad(weighed.sum(), behaviour.actor.last.weight)
+    assert gradient.abs().max() > 0
+
+
 def test_a_return_of_a_dream_by_hand() -> None:
     """G_1 = r_2 + γ_2 v_2, G_0 = r_1 + γ_1 ((1 − λ) v_1 + λ G_1), with λ = 0.75."""
     rewards, discounts = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.5], [0.25]])

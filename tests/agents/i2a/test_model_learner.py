@@ -58,6 +58,7 @@ def test_a_window_that_would_pass_the_end_begins_earlier() -> None:
     rows, games = made._draw(replay, 10, 12, random)
     assert (rows[:5].tolist(), games[:5].tolist()) == ([ROWS - 12] * 5, [1] * 5)
     assert replay.windows(rows, games, 12).frames.shape == (12, 10, SIZE, SIZE)
+    assert made.surprise.total == 0  # it is not drawn again
 
 
 def test_a_window_that_teaches_nothing_is_not_drawn_for_its_surprise() -> None:

@@ -103,10 +103,12 @@ def test_where_nothing_moves_nothing_is_said() -> None:
     assert told.abs().sum() == picture_of_it.abs().sum() == 0
 
 
-def test_two_things_are_drawn_over_each_other() -> None:
+def test_two_drawings_are_added() -> None:
     built = movers()
-    first, second = ball(20, 20), ball(20, 28)
-    both = drawn(built, picture(), picture(*first, *second))
-    far_apart = drawn(built, picture(), picture(*first))
-    assert not torch.allclose(both[:, :30], far_apart[:, :30])
-    assert (both[:, 30 : 28 + FAR] != 0).any()
+    torch.nn.init.zeros_(built.draw.weight)
+    torch.nn.init.ones_(built.draw.bias)
+    both = drawn(built, picture(), picture(*ball(20, 20), *ball(20, 28)))[21]  # centres in columns 21 and 29
+    wanted = torch.zeros(4 * SIDE)
+    wanted[21 - FAR : 22 + FAR] += 1
+    wanted[29 - FAR : 30 + FAR] += 1
+    torch.testing.assert_close(both, wanted[:, None].expand(-1, 2))

@@ -211,3 +211,12 @@ def test_the_rollout_policy_has_settings_of_its_own() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         I2AConfig(**wrong)
+
+
+@pytest.mark.parametrize(("changes", "words"), [({"collect": 20}, "collect must be at least 28 with 2 games")])
+def test_a_model_that_could_not_be_trained_is_refused_at_once(
+    build_trainer: BuildTrainer, changes: dict[str, int], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        build_trainer(**changes)
+    build_trainer(**changes, model="none")
