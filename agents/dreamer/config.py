@@ -56,6 +56,9 @@ class DreamerConfig:
     """Sequences in one update. Paper: 50."""
     batch_length: int = 16
     """Steps in each of them. Paper: 50; short ones let matrices grow that long ones multiply step by step."""
+    ends_share: float = 0.25
+    """Share of the sequences that are drawn for the life, or the game, that ends in them. In the paper's code the end
+    of a game is drawn as often as its other steps. Without, dreams hardly know that a ball is lost."""
     replay_ratio: float = 50.0
     """Steps replayed for each step played. Paper: 50 × 50 every 4 steps, which is 625."""
     replay_capacity: int = 200_000
@@ -154,7 +157,7 @@ class DreamerConfig:
             ("plan_exploration", 0, 1),
         ):
             check_range(name, getattr(self, name), least, most)
-        for name in ("kl_balance", "discount", "lambda_"):
+        for name in ("kl_balance", "discount", "lambda_", "ends_share"):
             check_range(name, getattr(self, name), 0, 1)
         for name in (
             *(

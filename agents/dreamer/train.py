@@ -187,11 +187,9 @@ class DreamerTrainer:
 
         Raises TrainingDiverged where a number is not finite.
         """
-        c = self.config
         if self.updates == 0:
             self._calibrate()
-        batch = self.replay.sample(c.batch_size, c.batch_length, self.random)
-        results = list(self._workers.map(self._gradient, self._split(batch)))
+        results = list(self._workers.map(self._gradient, self._split(self._draw())))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
         dreamt = [lesson for _, _, lesson in results if lesson is not None]
         if self.lessons and dreamt:
@@ -201,6 +199,16 @@ class DreamerTrainer:
         if self.lessons:
             self.lessons.after(self.updates)
         return metrics
+
+    def _draw(self) -> Sequences:
+        """A batch, in which sequences with an end and others are mixed: each worker is given of both."""
+        c = self.config
+        with_end = round(c.ends_share * c.batch_size)
+        ends = self.replay.draw_ends(with_end, c.batch_length, self.random)
+        others = self.replay.draw(c.batch_size - with_end, c.batch_length, self.random)
+        rows, games = (np.concatenate(parts) for parts in zip(ends, others, strict=True))
+        mixed = self.random.permutation(c.batch_size)
+        return self.replay.windows(rows[mixed], games[mixed], c.batch_length)
 
     def _descend(self, results: list[tuple[dict[str, float], Gradients]]) -> dict[str, float]:
         """One step of the optimizers along the mean of the workers' gradients; gives the mean of their metrics."""

@@ -99,6 +99,18 @@ class SequenceReplay(Ring):
         rows = random.integers(self.oldest, self.added - length + 1, batch_size)
         return rows, random.integers(0, self.num_games, batch_size)
 
+    def draw_ends(self, batch_size: int, length: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The same of windows in each of which a life or a game ends, drawn by their ends; any, as long as none has.
+
+        The place of the end in its window is drawn too, as far as the replay's own ends allow.
+        """
+        rows, games = self.draw(batch_size, length, random)
+        slots = np.flatnonzero(self.columns["ends"][: self.added] != GOES_ON)
+        if len(slots):
+            ends, games = self.places_of(random.choice(slots, batch_size))
+            rows = np.clip(ends - random.integers(0, length, batch_size), self.oldest, self.added - length)
+        return rows, games
+
     def windows(self, rows: np.ndarray, games: np.ndarray, length: int) -> Sequences:
         """The windows that begin with these rows (B,) of these games (B,)."""
         slots = (rows + np.arange(length)[:, None]) % self.rows  # (T, B)

@@ -93,3 +93,24 @@ def test_a_saved_replay_that_is_damaged_or_of_another_shape_is_refused(tmp_path)
     (tmp_path / names[0]).write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="damaged"):
         filled(1).load(tmp_path, names, replay.state(), replay.added)
+
+
+def test_windows_drawn_for_their_ends_hold_one() -> None:
+    replay = filled(8, at2={"life": 1}, at4={"terminated": 0}, at5={"began": 0}, at6={"truncated": 2})
+    rows, games = replay.draw_ends(400, 3, np.random.default_rng(0))
+    batch = replay.windows(rows, games, 3)
+    assert ((batch.alive == 0).sum(0) == 1).all()
+    assert abs((games == 1).sum() - 200) < 50  # a cut-off game has not ended
+    for game, end in ((1, 2), (0, 4)):  # each place in a window, wherever one fits
+        assert {end - row for row in rows[games == game].tolist()} == {0, 1, 2}
+
+
+def test_ends_near_the_edge_of_the_replay() -> None:
+    replay = filled(21, at13={"life": 1}, at20={"terminated": 2}, at5={"life": 0})  # rows 13 to 20 are held
+    rows, games = replay.draw_ends(200, 4, np.random.default_rng(0))
+    assert {(row, game) for row, game in zip(rows.tolist(), games.tolist(), strict=True)} == {(13, 1), (17, 2)}
+
+
+def test_without_any_end_windows_are_drawn_anyhow() -> None:
+    rows, _ = filled(8).draw_ends(50, 3, np.random.default_rng(0))
+    assert set(rows.tolist()) == set(range(6))
