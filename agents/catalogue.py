@@ -182,7 +182,7 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
 
     try:
         kind = algorithm(checkpoint.agent)
-        checkpoint.played_with()
+        checkpoint.played_with()  # as it was trained: where `sticky` cannot be, the file is not to blame
         config = from_json(kind.config(), checkpoint.algorithm)
     except UserError as error:
         raise UserError(f"{checkpoint.folder / 'config.json'} cannot be used. {error}") from None

@@ -21,7 +21,7 @@ class Counting(Protocol):
 
 def rate_of(trainer: Any, warm_up: int, seconds: float) -> float:
     """Steps a second of a trainer of this project, for so many seconds after its first `warm_up` steps."""
-    keep_memory()  # as the runner of every training does
+    keep_memory()  # as every process that trains does
     training: Iterator[Counting] = trainer.train(10_000_000)
     while next(training).step < warm_up:
         pass

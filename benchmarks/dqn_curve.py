@@ -62,7 +62,7 @@ def ours(curve: Curve) -> None:
     from agents.envs.atari import AtariGames
     from agents.memory import keep_memory
 
-    keep_memory()  # as the runner of every training does
+    keep_memory()  # as every process that trains does
     config = config_for("breakout")
     trainer = DQNTrainer(config, AtariGames("breakout", config.num_games))
     for update in trainer.train(config.steps):

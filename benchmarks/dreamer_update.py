@@ -49,7 +49,7 @@ def seconds_of_ours(name: str, updates: int) -> float:
         replay_ratio=0,
     )
     games = build_games("breakout", 16, AtariSettings(stack=1, size=TASK["size"], colour=True))
-    keep_memory()  # as the runner of every training does
+    keep_memory()  # as every process that trains does
     trainer = DreamerTrainer(config, games)
     for update in trainer.train(10**9):
         if update.step >= 16 * FRAMES:

@@ -24,6 +24,7 @@ from typing import Any
 from agents.catalogue import algorithm, find_checkpoint, game_settings, load_agent
 from agents.envs.settings import AtariSettings
 from agents.evaluate import play_whole_games
+from agents.memory import keep_memory
 from agents.runs.directory import RunConfig, RunDirectory
 from agents.runs.runner import run_training
 
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--only", choices=CONTENDERS, action="append", help="these alone; repeatable")
     parser.add_argument("--plot", type=Path, default=Path("docs/i2a-breakout.svg"))
     options = parser.parse_args()
+    keep_memory()  # as every process that trains does
     results = {}
     for name in options.only or CONTENDERS:
         run = run_of(name, options.steps, options.seed, options.environment_model)

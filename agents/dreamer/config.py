@@ -159,28 +159,17 @@ class DreamerConfig:
             check_range(name, getattr(self, name), least, most)
         for name in ("kl_balance", "discount", "lambda_", "ends_share"):
             check_range(name, getattr(self, name), 0, 1)
-        for name in (
-            *(
-                "learning_starts",
-                "collect",
-                "pretrain",
-                "pixel_weight",
-                "kl_scale",
-                "kl_warmup",
-                "free_nats",
-            ),
-            *(
-                "model_learning_rate",
-                "reward_scale",
-                "actor_learning_rate",
-                "critic_learning_rate",
-                "adam_epsilon",
-                "entropy_scale",
-            ),
-        ):
+        counts = ("learning_starts", "collect", "pretrain", "kl_warmup")
+        scales = ("pixel_weight", "kl_scale", "free_nats", "reward_scale", "entropy_scale", "adam_epsilon")
+        rates = ("model_learning_rate", "actor_learning_rate", "critic_learning_rate")
+        for name in (*counts, *scales, *rates):
             check_range(name, getattr(self, name), 0)
         check_range("replay_ratio", self.replay_ratio, 0, 10_000)
         check_range("gradient_clip", self.gradient_clip, 1e-9)
+        self._check_replay()
+
+    def _check_replay(self) -> None:
+        """Whether what is played and what is borrowed have their room in it."""
         check_range("replay_capacity", self.replay_capacity, self.num_games * 2 * self.batch_length, 100_000_000)
         # Whole steps of all games fit in, so a few less than asked for.
         most = self.replay_capacity // self.num_games * self.num_games
@@ -193,9 +182,9 @@ class DreamerConfig:
         check_range("collect (with this replay_capacity)", self.collect, 0, most)
 
 
-BREAKOUT = DreamerConfig(from_agent="breakout-a2c", collect=160_000, pretrain=4_000, likely_dreams=True)
-"""An agent that ships shows the world model what becomes of the wall, until the agent's own games overwrite those; what
-is dreamt of before it sees the ball is of no use to an actor."""
+BREAKOUT = DreamerConfig(from_agent="breakout-a2c", collect=160_000, pretrain=9_000, likely_dreams=True)
+"""An agent that ships shows the world model what becomes of the wall, until the agent's own games overwrite those. The
+updates before it plays are those of the one that ships: an actor that began after 3,000 learnt nothing."""
 
 V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)
 """DreamerV1 (Hafner et al. 2020): balanced by half, a divergence pulls on both sides half as much as alone."""

@@ -84,7 +84,7 @@ class EnvironmentModel(nn.Module):
         (those that make up more than `rarest` of the frames), and where things change by themselves.
         """
         if isinstance(self.trunk, LocalTrunk):
-            self.trunk.calibrate(to_cells(frames))
+            self.trunk.calibrate(frames)
         frames = frames[0]
         cells = to_cells(frames).float()[..., None, :] / 255
         self.usual.copy_(cells.mean(0))

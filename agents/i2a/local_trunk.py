@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import PIXELS, from_cells
+from agents.i2a.cells import PIXELS, to_cells
 from agents.i2a.movers import DIMMED, Movers
 
 REACH = 2
@@ -62,11 +62,13 @@ class LocalTrunk(nn.Module):
         self.register_buffer("around", around, persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
-        """Learn from frames (3, B, h', w', 16) uint8, each after the one before, where things change by themselves."""
-        before, now, after = frames
+        """Learn what is usual, and where things change by themselves, from frames (3, B, h, w) uint8, each after the one
+        before.
+        """
+        before, now, after = to_cells(frames)
         surprising = (now != after).any(-1) & ~near_change(before, now)
         self.restless |= surprising.any(0)
-        self.movers.calibrate(from_cells(now))
+        self.movers.calibrate(frames[1])
 
     def begin(self, stacks: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """It remembers nothing."""

@@ -113,9 +113,8 @@ class PrioritisedSampler:
             raise ValueError("the replay holds too few steps to draw from")
         masses = (np.arange(batch_size) + random.random(batch_size)) * (self.tree.total / batch_size)
         slots = self.tree.find(masses)
-        oldest, games = self._window[0], self.replay.num_games
-        rows = oldest + (slots // games - oldest) % self.replay.rows
-        return Draw(rows, slots % games, self.tree.weights[slots])
+        rows, games = self.replay.places_of(slots)
+        return Draw(rows, games, self.tree.weights[slots])
 
     def update(self, draw: Draw, errors: np.ndarray) -> None:
         # In the precision in which they are saved, so that a resumed training goes on exactly.

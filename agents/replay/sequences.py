@@ -104,11 +104,11 @@ class SequenceReplay(Ring):
 
         The place of the end in its window is drawn too, as far as the replay's own ends allow.
         """
-        rows, games = self.draw(batch_size, length, random)
         slots = np.flatnonzero(self.columns["ends"][: self.added] != GOES_ON)
-        if len(slots):
-            ends, games = self.places_of(random.choice(slots, batch_size))
-            rows = np.clip(ends - random.integers(0, length, batch_size), self.oldest, self.added - length)
+        if not (len(slots) and self.ready(length)):
+            return self.draw(batch_size, length, random)
+        ends, games = self.places_of(random.choice(slots, batch_size))
+        rows = np.clip(ends - random.integers(0, length, batch_size), self.oldest, self.added - length)
         return rows, games
 
     def windows(self, rows: np.ndarray, games: np.ndarray, length: int) -> Sequences:

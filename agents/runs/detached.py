@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from agents.errors import UserError
+from agents.memory import keep_memory
 from agents.runs.directory import RunDirectory
 from agents.runs.runner import run_training
 
 
 def main() -> int:
+    keep_memory()
     run = RunDirectory(Path(sys.argv[1]))
     try:
         status = run_training(run)

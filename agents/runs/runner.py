@@ -17,7 +17,6 @@ from agents.catalogue import build_trainer
 from agents.errors import UserError
 from agents.files import told_plainly
 from agents.interfaces import Trainer
-from agents.memory import keep_memory
 from agents.records import Update
 from agents.runs.checkpoint import restore_latest, save_checkpoint
 from agents.runs.directory import RunDirectory, Status, being_trained
@@ -58,7 +57,6 @@ def run_training(
             raise being_trained(run) from None
     with held:
         run.forget_stop()
-        keep_memory()
         with _stop_signals() as stopped:
             session = _Session(run, pace or Pace(), on_status or (lambda status, metrics: None))
             return session.train(lambda: stopped.is_set() or run.asked_to_stop())

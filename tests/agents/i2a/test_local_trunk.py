@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agents.i2a.cells import stack_to_cells, to_cells
+from agents.i2a.cells import stack_to_cells
 from agents.i2a.local_trunk import MOST, REACH, SURELY, LocalTrunk, near_change
 from agents.i2a.movers import MOVERS
 
@@ -55,7 +55,7 @@ def test_it_learns_where_things_begin_by_themselves() -> None:
     frames[2, 0, 12, 12] = 99  # one cell further: no surprise
     frames[2, 1, 40, 60] = 99  # in cell (10, 15), from nothing
     built = trunk()
-    built.calibrate(to_cells(frames))
+    built.calibrate(frames)
     assert built.restless.nonzero().tolist() == [[10, 15]]
     with torch.no_grad():
         _, drawn, _ = built(stacks_of((0, 0, 0, 0), (0, 1, 0, 0)), torch.tensor([0]), ())
