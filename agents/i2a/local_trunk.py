@@ -62,9 +62,7 @@ class LocalTrunk(nn.Module):
         self.register_buffer("around", around, persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
-        """Learn what is usual, and where things change by themselves, from frames (3, B, h, w) uint8, each after the one
-        before.
-        """
+        """Learn what is usual and where things change by themselves, from frames (3, B, h, w) uint8 in their order."""
         before, now, after = to_cells(frames)
         surprising = (now != after).any(-1) & ~near_change(before, now)
         self.restless |= surprising.any(0)
