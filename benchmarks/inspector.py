@@ -3,13 +3,15 @@
 From pause to the first full set of strips (the agent's own choice and every action of Breakout, 15 steps each):
 under 150 ms for Dreamer and 250 ms for I2A on two cores; a step of the cursor under 16 ms; a re-imagined branch under
 100 ms. The whole app runs, without a terminal; each time is from the key to the painted screen. Untrained networks of
-the usual sizes compute as long as trained ones. Run as `python -m benchmarks.inspector`.
+the usual sizes compute as long as trained ones. Each agent is alone in a process of its own, as with a person. Run as
+`python -m benchmarks.inspector`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from agents.envs.atari import action_names
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
 from agents.interfaces import Agent
+from agents.memory import keep_memory
 from mbrl_tui.app import MbrlApp
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.play import PlayScreen
@@ -118,15 +121,24 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
+def report(kind: str, times: int) -> None:
+    keep_memory()  # as `mbrl` does
+    taken = asyncio.run(measure(kind, times))
+    parts = [f"{name} {statistics.median(ms):6.1f} (most {max(ms):.0f})" for name, ms in taken.items()]
+    print(f"{kind:8} ms, median: " + " · ".join(parts), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=[*AGENTS])
     parser.add_argument("--times", type=int, default=8, help="pauses of each agent, after a first one")
     options = parser.parse_args()
     for kind in options.agents:
-        taken = asyncio.run(measure(kind, options.times))
-        parts = [f"{name} {statistics.median(ms):6.1f} (most {max(ms):.0f})" for name, ms in taken.items()]
-        print(f"{kind:8} ms, median: " + " · ".join(parts), flush=True)
+        process = multiprocessing.get_context("spawn").Process(target=report, args=(kind, options.times))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":

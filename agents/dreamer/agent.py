@@ -20,7 +20,7 @@ from agents.envs.settings import AtariSettings
 from agents.errors import UserError
 from agents.imagination import unroll
 from agents.interfaces import Prediction
-from agents.layers import faster_precision, halve
+from agents.layers import halve_where_faster
 from agents.records import Decision, Moment, Perception, Rollout
 from agents.saliency import on_screen
 
@@ -99,13 +99,6 @@ class DreamModel:
         return frames
 
 
-def faster_for_few_rows(model: WorldModel) -> torch.dtype:
-    """The precision in which a handful of dreams goes on faster on this processor."""
-    weights = {dtype: model.rssm.gru.gates.weight.detach().to(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    rows = torch.zeros(4, weights[torch.float32].shape[1])
-    return faster_precision(rows.device, lambda dtype: F.linear(rows.to(dtype), weights[dtype]))
-
-
 class DreamerAgent:
     """Implements `ImaginativeAgent`, `PerceivingAgent` and `SalientAgent`.
 
@@ -127,10 +120,9 @@ class DreamerAgent:
         self.device = device or torch.device("cpu")
         self.model = copy.deepcopy(model).to(self.device).eval()
         self.behaviour = copy.deepcopy(behaviour).to(self.device).eval()
-        if self.device.type == "cpu" and faster_for_few_rows(model) is torch.bfloat16:
-            # All but the last layers, whose numbers are compared; training acts in this precision too.
-            for network in (self.model, self.behaviour):
-                halve(network, but="last")
+        # All but the last layers, whose numbers are compared; training acts in this precision too.
+        for network in (self.model, self.behaviour):
+            halve_where_faster(network, "last")
         self.action_names = action_names
         self.settings = settings
         self._fire = action_names.index("FIRE") if settings and settings.fire and "FIRE" in action_names else None

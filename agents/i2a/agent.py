@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, Rollouts, copies
 from agents.imagination import unroll
 from agents.interfaces import Memoryless, MixableModel
-from agents.layers import channels_last, network_input
+from agents.layers import channels_last, halve_where_faster, network_input
 from agents.records import Decision, Moment, Rollout
 
 
@@ -40,17 +41,22 @@ class I2AAgent(Memoryless):
         device: torch.device | None = None,
     ):
         self.device = device or torch.device("cpu")
-        self.parts = channels_last(parts).to(self.device).eval()
+        self.parts = channels_last(copy.deepcopy(parts)).to(self.device).eval()
         self.config, self.emulator, self.settings = config, emulator, settings
         self.action_names = emulator.action_names
-        perfect = PerfectModel(emulator, self.device)
-        learnt = parts.environment_model
+        perfect, learnt = PerfectModel(emulator, self.device), self.parts.environment_model
+        # But for what training computes in float32 too.
+        halve_where_faster(self.parts.rollout_policy, "policy", "value")
+        if learnt is not None:
+            halve_where_faster(learnt, "draw", "heads")
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)
         self._imagination = Imagination(
             *(self._model, self._rollout_policy, len(self.action_names)), config.horizon, config.discount
         )
+        # Who looks ahead from a moment asks several times what is decided there.
+        self._decided: tuple[Moment, Decision] | None = None
 
     # -- deciding --------------------------------------------------------------------------------------------
 
@@ -62,7 +68,6 @@ class I2AAgent(Memoryless):
             return self._copies(observations)
         return self._imagination.roll_out(observations, snapshots)
 
-    @torch.no_grad()
     def _judge(self, observations: np.ndarray, rollouts: Rollouts) -> tuple[np.ndarray, np.ndarray]:
         """The policy (B, A) and the values (B,), float32, of observations (B, S, h, w) and what follows from them."""
         present = to_cells(torch.from_numpy(observations[:, -1]).to(self.device))
@@ -74,9 +79,14 @@ class I2AAgent(Memoryless):
         probabilities, values = self._judge(moment.observation[None], rollouts)
         return Decision(int(probabilities[0].argmax()), float(values[0]), probabilities[0])
 
+    @torch.inference_mode()
     def act(self, moment: Moment) -> Decision:
-        return self._decide(moment, self._roll_out(moment.observation[None], _snapshots_of(moment)))
+        if self._decided is None or self._decided[0] is not moment:
+            rollouts = self._roll_out(moment.observation[None], _snapshots_of(moment))
+            self._decided = moment, self._decide(moment, rollouts)
+        return self._decided[1]
 
+    @torch.inference_mode()
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""
         return likeliest(self._judge(observations, self._roll_out(observations, None))[0])
@@ -87,6 +97,7 @@ class I2AAgent(Memoryless):
         """The model that `imagine` unrolls; it knows one future only, whatever the seed."""
         return self._model if isinstance(self._model, LearntModel) else self.emulator
 
+    @torch.inference_mode()
     def policy(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """The rollout policy's actions in states of that model, and what they are worth to its critic.
 
@@ -103,6 +114,7 @@ class I2AAgent(Memoryless):
             actions, values = self._rollout_policy(self._model, state)
         return actions, np.where(self._model.over(state), 0, values).astype(np.float32)
 
+    @torch.inference_mode()
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
         """As `Agent.imagine`: the agent chooses the first action where none is given, its rollout policy the others.
 
@@ -117,6 +129,7 @@ class I2AAgent(Memoryless):
         rollout.values[:, 0] = decision.value
         return rollout
 
+    @torch.inference_mode()
     def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:
         """The very futures by which it decides here, one for each action, and what it would decide without them.
 

@@ -204,7 +204,7 @@ class LearntModel:
             picture = self.settings.enlarge(colours[lines, frame], screen)
             changed = (frame != observation[-1]).astype(np.uint8)
             changed = cv2.resize(changed, (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_NEAREST)
-            np.copyto(seen, picture, where=changed[..., None] > 0)
+            cv2.copyTo(picture, changed, seen)
         return screens
 
 

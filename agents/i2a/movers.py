@@ -59,8 +59,8 @@ class Movers(nn.Module):
         self.usual.copy_(frames.float().mean(0))
 
     def find(self, before: torch.Tensor, now: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centres (B, MOVERS, 2) int64, line and column, of what has appeared between frames (B, h, w) uint8, the
-        largest first; and which are meant (B, MOVERS) bool, where there are fewer things.
+        """Centres (B, M, 2) int64, line and column, of what has appeared between frames (B, h, w) uint8, the largest
+        first; and which are meant (B, M) bool, where a row has fewer than M ≤ `MOVERS` things.
         """
         far = (now - self.usual).abs() > (before - self.usual).abs()
         appeared = F.pad(((now != before) & far).byte(), (NEAR, NEAR, NEAR, NEAR))
@@ -84,11 +84,13 @@ class Movers(nn.Module):
             count = count * (apart | ((columns - centre[:, 1, None, None]).abs() > APART + NEAR))
             centres.append(centre)
             meant.append(most > 0)
+            if not count.any():
+                break
         return torch.stack(centres, 1), torch.stack(meant, 1)
 
     def forward(self, stacks: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64: features (B, features, MOVERS), 0 where
-        there is no thing, and what is to be added to a drawing (B, h', w', 2, 16) float32.
+        """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64: features (B, features, M), 0 where there
+        is no thing, and what is to be added to a drawing (B, h', w', 2, 16) float32.
         """
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
         (height, width), rows = self.shape, len(stacks)
@@ -97,8 +99,8 @@ class Movers(nn.Module):
         window = torch.arange(SIDE, device=stacks.device)  # in a frame with a rim of FAR
         rimmed = (height + 2 * FAR, width + 2 * FAR)
         first = torch.arange(rows, device=stacks.device)[:, None] * rimmed[0] * rimmed[1]
-        corners = first + centres[..., 0] * rimmed[1] + centres[..., 1]  # (B, MOVERS)
-        places = corners[..., None] + (window[:, None] * rimmed[1] + window).flatten()  # (B, MOVERS, SIDE · SIDE)
+        corners = first + centres[..., 0] * rimmed[1] + centres[..., 1]  # (B, M)
+        places = corners[..., None] + (window[:, None] * rimmed[1] + window).flatten()  # (B, M, SIDE · SIDE)
 
         seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[places]  # (…, S)
         where = self.action[actions, None] + self.line[centres[..., 0]] + self.column[centres[..., 1]]
@@ -108,7 +110,7 @@ class Movers(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(x.float()).unflatten(2, (SIDE * SIDE, 2)) * meant[..., None, None]
         picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], 2)
-        for thing in range(MOVERS):  # one after the other: the order of a sum decides its last bit
+        for thing in range(places.shape[1]):  # one after the other: the order of a sum decides its last bit
             picture = picture.index_add(0, places[:, thing].flatten(), drawn[:, thing].flatten(0, 1))
         picture = picture.view(rows, *rimmed, 2)[:, FAR:-FAR, FAR:-FAR]
         return told.transpose(1, 2), rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)

@@ -16,7 +16,7 @@ def test_half_the_weights_say_nearly_the_same() -> None:
     network = MLP(32, 64, 2, 5)
     x = torch.randn(200, 32)
     exact = network(x)
-    halve(network, but="last")
+    halve(network, "last")
     kinds = [type(part) for part in (*network.hidden, network.last)]
     assert kinds == [HalfLinear, HalfLinear, nn.Linear]
     rough = network(x)
