@@ -158,14 +158,17 @@ class DQNTrainer:
         return self.games.num_games * c.replay_ratio
 
     def _explore(self, observations: np.ndarray) -> np.ndarray:
-        """ε-greedy actions (N,) for observations (N, stack, *frame)."""
+        """Actions (N,) for observations (N, stack, *frame): random with ε, else the best, or drawn by `temperature`."""
         random_actions = self.random.integers(0, len(self.games.action_names), self.games.num_games)
         explores = self.random.random(self.games.num_games) < self.epsilon
         if explores.all():
             return random_actions
         with torch.inference_mode(), autocast(self.device, self.precision):
-            greedy = self.online(self._input(observations)).argmax(-1).cpu().numpy()
-        return np.where(explores, random_actions, greedy)
+            values = self.online(self._input(observations)).cpu().numpy()
+        if self.config.temperature:
+            # The largest of values to which noise of this kind is added is a draw from their softmax (Gumbel's trick).
+            values = values + self.config.temperature * self.random.gumbel(size=values.shape)
+        return np.where(explores, random_actions, values.argmax(-1))
 
     def learn(self) -> dict[str, float]:
         """One update on real steps, and those on imagined ones; gives the metrics of the first.
