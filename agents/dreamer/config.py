@@ -74,6 +74,10 @@ class DreamerConfig:
     pixel_weight: float = 300.0
     """Weight of a pixel that has changed since the last frame, beside 1 for the others. Paper: 1. With 30, two
     thirds of Breakout's balls are not seen after 500 updates, with 100 all are; 300 learns them sooner still."""
+    reward_weight: float = 1.0
+    """Of the loss of the reward. Paper's code: 1, beside a β of 0.1."""
+    continue_weight: float = 1.0
+    """Of the loss of what ends a life, or the game. Paper's code: 5, beside a β of 0.1: fifty times as much."""
     kl_scale: float = 1.0
     """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
     kl_warmup: int = 1_000
@@ -160,7 +164,16 @@ class DreamerConfig:
         for name in ("kl_balance", "discount", "lambda_", "ends_share"):
             check_range(name, getattr(self, name), 0, 1)
         counts = ("learning_starts", "collect", "pretrain", "kl_warmup")
-        scales = ("pixel_weight", "kl_scale", "free_nats", "reward_scale", "entropy_scale", "adam_epsilon")
+        scales = (
+            "pixel_weight",
+            "reward_weight",
+            "continue_weight",
+            "kl_scale",
+            "free_nats",
+            "reward_scale",
+            "entropy_scale",
+            "adam_epsilon",
+        )
         rates = ("model_learning_rate", "actor_learning_rate", "critic_learning_rate")
         for name in (*counts, *scales, *rates):
             check_range(name, getattr(self, name), 0)

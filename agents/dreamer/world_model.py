@@ -110,7 +110,8 @@ class WorldModel(nn.Module):
         reward = 0.5 * (self.reward_head(features).squeeze(-1) - symlog(batch.rewards)).square()
         ends = torch.stack([batch.alive, batch.playing], -1)
         goes_on = F.binary_cross_entropy_with_logits(self.continue_head(features), ends, reduction="none").sum(-1)
-        loss = (image + reward + goes_on + c.kl_scale * kl_share * kl_loss).mean()
+        outcome = c.reward_weight * reward + c.continue_weight * goes_on
+        loss = (image + outcome + c.kl_scale * kl_share * kl_loss).mean()
         parts = {"image": image, "reward": reward, "continue": goes_on, "kl": kl, "entropy": latents.entropy(posterior)}
         return loss, states, {name: part.detach().mean() for name, part in parts.items()}
 

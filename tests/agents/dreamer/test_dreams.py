@@ -169,6 +169,18 @@ def test_lives_and_games_are_told_apart(alive: float, playing: float, cost: floa
     assert parts["continue"].item() == pytest.approx(cost, abs=1e-3)
 
 
+def test_each_loss_counts_as_much_as_it_is_told() -> None:
+    seen = to_blocks(np.zeros((2, 36, 36, 3), np.uint8))
+    ones = torch.ones(1, 2)
+    batch = Batch(seen, torch.zeros(1, 2, 3), 3 * ones, ones.bool(), 0 * ones, ones)
+    scales = {"image": 1.0, "reward": 7.0, "continue": 5.0}
+    model = sure_of(10.0, 20.0)
+    model.config = replace(TINY, reward_weight=7.0, continue_weight=5.0, kl_scale=0.0)
+    loss, _, parts = model.loss(batch)
+    assert parts["reward"] > 0.1
+    assert loss.item() == pytest.approx(sum(scales[name] * parts[name].item() for name in scales), rel=1e-5)
+
+
 def test_blocks_are_frames_in_another_order() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), np.uint8)
     blocks = to_blocks(frames)
