@@ -100,6 +100,37 @@ def _a2c_agent(
     return A2CAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
 
 
+def _pqn_config() -> type[Any]:
+    from agents.pqn.config import PQNConfig
+
+    return PQNConfig
+
+
+def _pqn_config_for(game: str) -> Any:
+    from agents.pqn.config import config_for
+
+    return config_for(game)
+
+
+def _pqn_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
+    from agents.pqn.train import PQNTrainer
+
+    return PQNTrainer(config, games, run.seed, device)
+
+
+def _pqn_agent(
+    game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
+) -> Agent:
+    from agents.dqn.agent import DQNAgent
+    from agents.envs.emulator import EmulatorModel
+    from agents.pqn.network import build_network
+
+    names, stack, frame_shape = _as_seen(game, settings)
+    network = build_network(len(names), stack, frame_shape)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+
+
 def _dreamer_config() -> type[Any]:
     from agents.dreamer.config import DreamerConfig
 
@@ -329,6 +360,7 @@ ALGORITHMS = {
         reads=("dreamer", "dreamer-v1"),
         cannot=_GREY,
     ),
+    "pqn": Algorithm(_pqn_config, _pqn_trainer, _pqn_agent, _pqn_config_for, _a2c_view, cannot=_NUMBERS),
 }
 
 

@@ -133,13 +133,26 @@ def halved(size: int) -> int:
     return (read + read % 2 - 4) // 2 + 1
 
 
+Norm = Callable[[int], nn.Module]
+"""A normalisation of so many channels, or features."""
+
+
+def no_norm(width: int) -> nn.Module:
+    return nn.Identity()
+
+
+def layer_norm(width: int) -> nn.Module:
+    """Layer normalisation (Ba et al. 2016) of features (B, width), or of whole pictures (B, width, h, w)."""
+    return nn.GroupNorm(1, width)
+
+
 class NatureEncoder(nn.Module):
     """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), from raw pixels to features.
 
-    size: height and width of a frame.
+    size: height and width of a frame. norm: of what each layer gives, before its ReLU.
     """
 
-    def __init__(self, stack: int = 4, features: int = 512, size: int = 84):
+    def __init__(self, stack: int = 4, features: int = 512, size: int = 84, norm: Norm = no_norm):
         super().__init__()
         self.features = features
         self.conv1 = nn.Conv2d(stack, 32, 8, stride=BLOCK)
@@ -147,14 +160,16 @@ class NatureEncoder(nn.Module):
         self.conv3 = nn.Conv2d(64, 64, 3, stride=1)
         side = halved(size) - 2
         self.dense = nn.Linear(64 * side * side, features)
+        self.norms = nn.ModuleList(norm(width) for width in (32, 64, 64, features))
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
         """blocks (B, stack·16, size/4, size/4) from `network_input`, values 0 to 255; gives (B, features)."""
-        x = torch.relu_(convolve_blocks(self.conv1, blocks))  # (B, 32, 20, 20) for a size of 84
-        x = torch.relu_(self.conv2(even(x)))  # (B, 64, 9, 9)
-        x = torch.relu_(self.conv3(x))  # (B, 64, 7, 7)
+        near, wide, last, whole = self.norms
+        x = torch.relu_(near(convolve_blocks(self.conv1, blocks)))  # (B, 32, 20, 20) for a size of 84
+        x = torch.relu_(wide(self.conv2(even(x))))  # (B, 64, 9, 9)
+        x = torch.relu_(last(self.conv3(x)))  # (B, 64, 7, 7)
         # Flattened channels last, as the memory lies: channels first would copy here and in every gradient.
-        return torch.relu_(self.dense(x.permute(0, 2, 3, 1).flatten(1)))
+        return torch.relu_(whole(self.dense(x.permute(0, 2, 3, 1).flatten(1))))
 
 
 class SmallEncoder(nn.Module):
@@ -214,13 +229,13 @@ def convolve_blocks(convolution: nn.Conv2d, blocks: torch.Tensor) -> torch.Tenso
 class StateEncoder(nn.Module):
     """Fully connected layers for observations that are a few numbers (CartPole's four), from the newest one."""
 
-    def __init__(self, size: int, features: int = 64, batch_norm: bool = False):
+    def __init__(self, size: int, features: int = 64, norm: Norm = no_norm):
         super().__init__()
         self.features = features
         self.dense1 = nn.Linear(size, 128)
-        self.norm1 = nn.BatchNorm1d(128) if batch_norm else nn.Identity()
+        self.norm1 = norm(128)
         self.dense2 = nn.Linear(128, features)
-        self.norm2 = nn.BatchNorm1d(features) if batch_norm else nn.Identity()
+        self.norm2 = norm(features)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """observations (B, stack, size) float; gives (B, features)."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from agents.dqn.config import DQNConfig
-from agents.layers import NatureEncoder, NormalisedEncoder, StateEncoder, initialise
+from agents.layers import NatureEncoder, NormalisedEncoder, StateEncoder, initialise, no_norm
 
 
 class QNetwork(nn.Module):
@@ -56,7 +56,7 @@ def build_network(
     streams = 2 if config.dueling else 1
     encoder: NatureEncoder | NormalisedEncoder | StateEncoder
     if len(frame_shape) == 1:
-        encoder = StateEncoder(frame_shape[0], 64 * streams, config.batch_norm)
+        encoder = StateEncoder(frame_shape[0], 64 * streams, nn.BatchNorm1d if config.batch_norm else no_norm)
     elif config.batch_norm:
         encoder = NormalisedEncoder(stack, config.channels, 512 * streams)
     else:

@@ -25,6 +25,7 @@ from agents.i2a.agent import I2AAgent
 from agents.i2a.config import I2AConfig
 from agents.i2a.network import I2AParts
 from agents.interfaces import Agent
+from agents.pqn.network import build_network as build_normalised
 from agents.records import Moment
 
 
@@ -32,6 +33,13 @@ def dqn(epsilon: float = 0.0) -> DQNAgent:
     torch.manual_seed(0)
     emulator = EmulatorModel("breakout")
     return DQNAgent(build_network(4, 4, (84, 84)), emulator.action_names, emulator, epsilon)
+
+
+def pqn() -> DQNAgent:
+    torch.manual_seed(0)
+    settings = ALGORITHMS["pqn"].settings_for("breakout")
+    emulator = EmulatorModel("breakout", settings)
+    return DQNAgent(build_normalised(4, 4, settings.frame_shape), emulator.action_names, emulator)
 
 
 def a2c() -> A2CAgent:
@@ -58,7 +66,7 @@ def i2a() -> I2AAgent:
     return I2AAgent(parts, config, EmulatorModel("breakout", settings), settings)
 
 
-KINDS: dict[str, Callable[[], Agent]] = {"dqn": dqn, "a2c": a2c, "i2a": i2a, "dreamer": dreamer}
+KINDS: dict[str, Callable[[], Agent]] = {"dqn": dqn, "pqn": pqn, "a2c": a2c, "i2a": i2a, "dreamer": dreamer}
 
 
 @pytest.fixture(params=KINDS)

@@ -1,0 +1,218 @@
+"""Training by parallelised Q-learning: no replay, no target network (Gallici et al. 2025, algorithm 1)."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.dqn.network import QNetwork
+from agents.errors import TrainingDiverged
+from agents.interfaces import Games, GameSteps
+from agents.layers import as_saved, autocast, channels_last, faster_precision, from_saved, network_input
+from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
+from agents.pqn.config import PQNConfig
+from agents.pqn.network import build_network
+from agents.records import Update
+from agents.returns import lambda_returns
+
+RECENT_GAMES = 100
+"""Games by whose mean score it is known that a game is solved."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """n steps of N games, flat: rows are n·N, game by game within each step.
+
+    seen: the observations as the network takes them. actions (n·N,) int64, as really taken. returns (n·N,) float32.
+    """
+
+    seen: torch.Tensor
+    actions: torch.Tensor
+    returns: torch.Tensor
+
+
+class PQNTrainer:
+    """Plays and learns (implements `Trainer`). What was learnt from is forgotten.
+
+    All that it does follows from the config, the seed, and how the machine computes: the precision that was found
+    faster when training began, which a resumed training keeps, and the number of threads.
+    """
+
+    def __init__(self, config: PQNConfig, games: Games, seed: int = 0, device: torch.device | None = None):
+        self.config, self.games = config, games
+        self.device = device or torch.device("cpu")
+        torch.manual_seed(seed)
+        network: QNetwork = build_network(len(games.action_names), games.stack, games.frame_shape)
+        self.network = channels_last(network).to(self.device)
+        self._parameters = list(self.network.parameters())
+        self.optimizer = torch.optim.RAdam(self.network.named_parameters(), config.learning_rate)
+        self.random = np.random.default_rng(seed)
+        self.step, self.updates = 0, 0
+        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
+        self.precision = self._choose_precision()
+
+    def _choose_precision(self) -> torch.dtype:
+        """The faster one for images. Other numbers need more than the eight bits of bfloat16."""
+        games, rows = self.games, max(1, self.config.num_games * self.config.n_step // self.config.batches)
+        if len(games.frame_shape) == 1:
+            return torch.float32
+        blank = np.zeros((rows, games.stack, *games.frame_shape), games.frame_dtype)
+        return faster_precision(self.device, lambda dtype: self.network(network_input(blank, self.device, dtype)))
+
+    @property
+    def epsilon(self) -> float:
+        """ε now: linear from start to end over `epsilon_steps`."""
+        c = self.config
+        done = min(1.0, self.step / max(1, c.epsilon_steps))
+        return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the last 100 games have reached `solved_at`."""
+        wanted = self.config.solved_at
+        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
+
+    def train(self, total_steps: int) -> Iterator[Update]:
+        """Go on until `total_steps` environment steps, or until the game is solved; the games begin anew.
+
+        Yields after every step of the games and after every update.
+        """
+        seen = self._perceive(self.games.reset(seed=int(self.random.integers(2**31))))
+        scores = np.zeros(self.games.num_games)
+        while self.step < total_steps and not self.solved:
+            states, values, taken = [seen], [], []
+            for _ in range(self.config.n_step):
+                chosen, best = self._explore(seen)
+                steps = self.games.step(chosen)
+                seen = self._perceive(steps.observations)
+                states.append(seen)
+                values.append(best)
+                taken.append(steps)
+                self.step += self.games.num_games
+                scores += steps.rewards
+                over = steps.terminated | steps.truncated
+                ended = tuple(scores[over].tolist())
+                self._recent.extend(ended)
+                scores[over] = 0
+                yield Update(self.step, self.updates, scores=ended)
+            values.append(self._values(seen).amax(-1))
+            for metrics in self.learn(self._judged(states[:-1], torch.stack(values), taken)):
+                yield Update(self.step, self.updates, metrics)
+
+    def _perceive(self, observations: np.ndarray) -> torch.Tensor:
+        return network_input(observations, self.device, self.precision)
+
+    def _values(self, seen: torch.Tensor) -> torch.Tensor:
+        """Q(o, ·) (N, A), through which no gradient flows."""
+        with torch.no_grad(), autocast(self.device, self.precision):
+            values: torch.Tensor = self.network(seen)
+        return values
+
+    def _explore(self, seen: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
+        """ε-greedy actions (N,) int64, and the values of the greedy ones (N,)."""
+        best, greedy = self._values(seen).max(-1)
+        count = len(greedy)
+        random_actions = self.random.integers(0, len(self.games.action_names), count)
+        explores = self.random.random(count) < self.epsilon
+        return np.where(explores, random_actions, greedy.cpu().numpy()), best
+
+    def _judged(self, states: list[torch.Tensor], values: torch.Tensor, taken: list[GameSteps]) -> Played:
+        """What was played with its λ-returns: of states (n of N rows), values (n + 1, N) of their best actions, and the
+        steps taken. Steps that only began a new game are left out.
+        """
+        rewards = np.sign([steps.rewards for steps in taken], dtype=np.float32)  # as Nature's DQN clips them
+        ended = np.stack([steps.terminated | steps.life_lost for steps in taken])
+        began = torch.from_numpy(np.stack([steps.began for steps in taken])).to(self.device)
+        discounts = np.where(ended, 0, self.config.discount).astype(np.float32)
+        # A step that throws an ended game away earns nothing: what is known of its observation is its value.
+        earned = torch.where(began, values[:-1], torch.from_numpy(rewards).to(self.device))
+        goes_on = torch.where(began, 0, torch.from_numpy(discounts).to(self.device))
+        returns = lambda_returns(earned, goes_on, values, self.config.lambda_)
+        actions = torch.from_numpy(np.stack([steps.actions for steps in taken])).to(self.device)
+        counts = torch.nonzero(~began.flatten()).flatten()
+        seen = torch.cat(states)[counts].contiguous(memory_format=_layout(states[0]))
+        return Played(seen, actions.flatten()[counts], returns.flatten()[counts])
+
+    def learn(self, played: Played) -> Iterator[dict[str, float]]:
+        """The updates from what was played, one after another; gives the metrics of each.
+
+        Raises TrainingDiverged where a number is not finite.
+        """
+        for _ in range(self.config.epochs):
+            for rows in np.array_split(self.random.permutation(len(played.actions)), self.config.batches):
+                if len(rows):
+                    part = torch.from_numpy(rows).to(self.device)
+                    yield self._descend(played.seen[part], played.actions[part], played.returns[part])
+
+    def _descend(self, seen: torch.Tensor, actions: torch.Tensor, returns: torch.Tensor) -> dict[str, float]:
+        seen = seen.contiguous(memory_format=_layout(seen))
+        with autocast(self.device, self.precision):
+            values = self.network(seen)
+        q = values.gather(-1, actions[:, None]).squeeze(-1)
+        loss = 0.5 * (q - returns).square().mean()
+        set_gradients(self._parameters, torch.autograd.grad(loss, self._parameters))
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_clip).item()
+        metrics = {"loss": loss.item(), "q": q.mean().item(), "gradient": norm, "epsilon": self.epsilon}
+        self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
+        self.optimizer.step()
+        self._check(bool(torch.nn.utils.get_total_norm(self._parameters).isfinite()), "a weight of the network")
+        self.updates += 1
+        return metrics
+
+    def _check(self, finite: bool, what: str) -> None:
+        if not finite:
+            raise TrainingDiverged(
+                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
+                "a new run with a smaller learning_rate may fare better."
+            )
+
+    # -- saving ----------------------------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The network that acts."""
+        return self.network.state_dict()
+
+    def training_tensors(self) -> dict[str, torch.Tensor]:
+        """What the optimizer remembers, as `radam.<parameter>/<slot>`."""
+        return optimizer_tensors(self.optimizer, "radam.")
+
+    def training_counters(self) -> dict[str, Any]:
+        """Everything that is no tensor, as JSON."""
+        return {
+            "step": self.step,
+            "updates": self.updates,
+            "recent_scores": list(self._recent),
+            "precision": as_saved(self.device, self.precision),
+            "random": self.random.bit_generator.state,
+        }
+
+    def save_replay(self, folder: Path) -> list[str]:
+        return []
+
+    def restore(
+        self,
+        weights: dict[str, torch.Tensor],
+        tensors: dict[str, torch.Tensor],
+        counters: dict[str, Any],
+        replay_folder: Path,
+        replay_files: list[str],
+    ) -> None:
+        """Become the trainer that was saved. Raises ValueError or RuntimeError where the parts do not fit."""
+        self.network.load_state_dict(weights)
+        load_optimizer(self.optimizer, tensors, "radam.")
+        self.step, self.updates = counters["step"], counters["updates"]
+        self._recent = deque(counters["recent_scores"], maxlen=RECENT_GAMES)
+        self.precision = from_saved(counters["precision"], self.device, self.precision)
+        self.random.bit_generator.state = counters["random"]
+
+
+def _layout(seen: torch.Tensor) -> torch.memory_format:
+    """Pictures lie channels last."""
+    return torch.channels_last if seen.dim() == 4 else torch.contiguous_format
