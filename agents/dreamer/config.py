@@ -110,6 +110,8 @@ class DreamerConfig:
     in 32 % of dreams, after five of the likeliest in 94 %."""
     dreams: int = 128
     """Dreams in one update, begun at states of the batch. Paper: one from every state, 2,500."""
+    dream_updates: int = 1
+    """Updates of actor and critic, each in dreams of their own, after each update of the model. Paper: 1."""
     discount: float = 0.99
     """γ, per decision. Paper: 0.999."""
     reward_scale: float = 1.0
@@ -152,6 +154,7 @@ class DreamerConfig:
             ("batch_length", 2, 1_000),
             ("horizon", 1, 200),
             ("dreams", 1, 65_536),
+            ("dream_updates", 1, 1_000),
             ("ppo_passes", 1, 100),
             ("ppo_clip", 0, 1),
             ("plan_horizon", 1, 200),

@@ -37,6 +37,8 @@ CALIBRATION = 512
 """Pictures from which the world model learns what is usual."""
 
 Gradients = dict[str, tuple[torch.Tensor, ...]]
+Awake = tuple[State, torch.Tensor, torch.Generator]
+"""From where a worker's dreams begin: states (T, B, …), where the game goes on (T, B), and chance of its own."""
 
 
 class DreamerTrainer:
@@ -189,12 +191,13 @@ class DreamerTrainer:
         """
         if self.updates == 0:
             self._calibrate()
-        results = list(self._workers.map(self._gradient, self._split(self._draw())))
+        results = list(self._workers.map(self._model_gradient, self._split(self._draw())))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
-        dreamt = [lesson for _, _, lesson in results if lesson is not None]
-        if self.lessons and dreamt:
-            for _ in range(self.lessons.passes - 1):
-                metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, dreamt)))
+        if self.lessons and self.updates >= self.config.pretrain:
+            for _ in range(self.config.dream_updates):
+                dreamt = list(self._workers.map(self._dream, [awake for _, _, awake in results]))
+                for _ in range(self.lessons.passes):
+                    metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, dreamt)))
         self.updates += 1
         if self.lessons:
             self.lessons.after(self.updates)
@@ -250,22 +253,24 @@ class DreamerTrainer:
         """How much of β counts by now."""
         return min(1.0, self.updates / self.config.kl_warmup) if self.config.kl_warmup else 1.0
 
-    def _gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Lesson | None]:
-        """Metrics and gradients of a part of a batch, and what was dreamt from its states."""
-        c, (sequences, generator) = self.config, part
+    def _model_gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Awake]:
+        """Metrics and gradients of a part of a batch, and from where dreams can begin."""
+        sequences, generator = part
         choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
         batch = self._batch(sequences)
         with autocast(self.device, self.precision):
             loss, states, parts = self.model.loss(batch, choose, self._kl_share)
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
         gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
-        if self.lessons is None or self.updates < c.pretrain:
-            return losses, gradients, None
+        return losses, gradients, (states.map(torch.Tensor.detach), batch.playing, generator)
+
+    def _dream(self, awake: Awake) -> Lesson:
+        """One worker's share of the dreams, and what came of them."""
+        assert self.lessons is not None
+        states, playing, generator = awake
         with autocast(self.device, self.precision):
-            count = max(1, c.dreams // self._workers.count)
-            lesson = self.lessons.dream(self.model, states, batch.playing, count, generator)
-        dream_losses, dream_gradients = self._behaviour_gradient(lesson)
-        return losses | dream_losses, gradients | dream_gradients, lesson
+            count = max(1, self.config.dreams // self._workers.count)
+            return self.lessons.dream(self.model, states, playing, count, generator)
 
     def _behaviour_gradient(self, lesson: Lesson) -> tuple[dict[str, float], Gradients]:
         """Metrics and gradients of actor and critic."""

@@ -89,6 +89,23 @@ def test_steps_and_updates_keep_their_ratio() -> None:
     assert updates[-1].metrics.keys() >= {"loss", "image", "kl", "reward", "continue", "actor", "critic"}
 
 
+@pytest.mark.parametrize(
+    ("learner", "dream_updates", "passes"), [("reinforce", 1, 1), ("reinforce", 3, 1), ("ppo", 2, 4)]
+)
+def test_actor_and_critic_learn_as_often_as_they_are_told(learner: str, dream_updates: int, passes: int) -> None:
+    taught = trainer(actor_learner=learner, dream_updates=dream_updates, pretrain=2)
+    begun: list[torch.Tensor] = []
+    dream = taught._dream
+    taught._dream = lambda awake: begun.append((lesson := dream(awake)).dream.features[0]) or lesson  # type: ignore
+    run(taught, 120)
+    steps = {name: optimizer.state_dict()["state"][0]["step"].item() for name, optimizer in taught.optimizers.items()}
+    learnt = taught.updates - 2
+    assert learnt > 1
+    assert len(begun) == learnt * dream_updates * taught._workers.count
+    assert steps == {"model": taught.updates, **dict.fromkeys(("actor", "critic"), learnt * dream_updates * passes)}
+    assert not any(torch.equal(begun[0], other) for other in begun[1:])
+
+
 def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:
     one = trainer(replay_ratio=16.0, picture_period=2, pretrain=3)
     updates = run(one, 140)
