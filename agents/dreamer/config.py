@@ -102,6 +102,8 @@ class DreamerConfig:
     """ppo: ε, by which share an action may become likelier, or less likely, in one update."""
     ppo_passes: int = 4
     """ppo: how often actor and critic learn from the same dreams."""
+    ppo_batches: int = 1
+    """ppo: parts into which the dreams are divided each time, with an update for each."""
     horizon: int = 15
     """Steps of a dream that the actor learns from."""
     likely_dreams: bool = False
@@ -156,6 +158,7 @@ class DreamerConfig:
             ("dreams", 1, 65_536),
             ("dream_updates", 1, 1_000),
             ("ppo_passes", 1, 100),
+            ("ppo_batches", 1, self.dreams),
             ("ppo_clip", 0, 1),
             ("plan_horizon", 1, 200),
             ("plan_candidates", 1, 100_000),

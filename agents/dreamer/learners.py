@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,17 @@ class Lesson:
     returns: torch.Tensor
     advantages: torch.Tensor
 
+    def split(self, batches: int, generator: torch.Generator | None = None) -> Iterator[Lesson]:
+        """Its dreams, shuffled, in so many lessons of as many each; itself where it is one."""
+        if batches == 1:
+            yield self
+            return
+        count = self.returns.shape[1]
+        order = torch.randperm(count, generator=generator, device=self.returns.device)
+        for rows in order.tensor_split(min(batches, count)):
+            dream = Dream(**{name: part[:, rows] for name, part in vars(self.dream).items()})
+            yield Lesson(dream, self.returns[:, rows], self.advantages[:, rows])
+
 
 def judge(critic: Callable[[torch.Tensor], torch.Tensor], dreamt: Dream, lambda_: float) -> Lesson:
     """What the states of a dream are worth, to a critic that stays as it is."""
@@ -37,10 +48,12 @@ class Learner(Protocol):
 
     differentiable: whether it needs dreams through which gradients run.
     passes:         how often actor and critic learn from the same dreams.
+    batches:        into which these are divided each time, with an update for each.
     """
 
     differentiable: bool
     passes: int
+    batches: int
 
     def loss(self, lesson: Lesson, log_policy: torch.Tensor) -> torch.Tensor:
         """What each choice costs, (H, N); log_policy (H, N): ln π of the choices, as the actor is now."""
@@ -53,7 +66,7 @@ class Reinforce:
     An action becomes likelier by as much as the return that followed it exceeds the value that was expected.
     """
 
-    differentiable, passes = False, 1
+    differentiable, passes, batches = False, 1, 1
 
     def loss(self, lesson: Lesson, log_policy: torch.Tensor) -> torch.Tensor:
         return -log_policy * lesson.advantages
@@ -67,8 +80,8 @@ class PPO:
 
     differentiable = False
 
-    def __init__(self, clip: float, passes: int):
-        self.clip, self.passes = clip, passes
+    def __init__(self, clip: float, passes: int, batches: int = 1):
+        self.clip, self.passes, self.batches = clip, passes, batches
 
     def loss(self, lesson: Lesson, log_policy: torch.Tensor) -> torch.Tensor:
         ratio = (log_policy - lesson.dream.log_policy).exp()
@@ -79,7 +92,7 @@ class PPO:
 class ThroughDynamics:
     """Gradients of the return, straight through the learnt dynamics (Hafner et al. 2020, eq. 7)."""
 
-    differentiable, passes = True, 1
+    differentiable, passes, batches = True, 1, 1
 
     def loss(self, lesson: Lesson, log_policy: torch.Tensor) -> torch.Tensor:
         return -lesson.returns
@@ -87,7 +100,7 @@ class ThroughDynamics:
 
 LEARNERS: dict[str, Callable[[DreamerConfig], Learner]] = {
     "reinforce": lambda config: Reinforce(),
-    "ppo": lambda config: PPO(config.ppo_clip, config.ppo_passes),
+    "ppo": lambda config: PPO(config.ppo_clip, config.ppo_passes, config.ppo_batches),
     "dynamics": lambda config: ThroughDynamics(),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -30,10 +31,6 @@ class Lessons:
         """What learns, by name."""
         return {"actor": self.behaviour.actor, "critic": self.behaviour.critic}
 
-    @property
-    def passes(self) -> int:
-        return self.learner.passes
-
     def dream(
         self, model: WorldModel, states: State, playing: torch.Tensor, count: int, generator: torch.Generator
     ) -> Lesson:
@@ -49,6 +46,14 @@ class Lessons:
         through = self.learner.differentiable
         dreamt = dream(model, self.behaviour, start, c.horizon, c.discount, generator, through)
         return judge(self.target_critic, dreamt, c.lambda_)
+
+    def divide(self, lessons: Sequence[Lesson], generator: torch.Generator) -> Iterator[list[Lesson]]:
+        """What is learnt from at a time, all workers together: all of their lessons, as often and in as many parts as
+        `learner` has it.
+        """
+        for _ in range(self.learner.passes):
+            parts = [lesson.split(self.learner.batches, generator) for lesson in lessons]
+            yield from map(list, zip(*parts, strict=True))
 
     def losses(self, lesson: Lesson) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """A loss for each of `networks`, and numbers to be shown."""

@@ -196,8 +196,8 @@ class DreamerTrainer:
         if self.lessons and self.updates >= self.config.pretrain:
             for _ in range(self.config.dream_updates):
                 dreamt = list(self._workers.map(self._dream, [awake for _, _, awake in results]))
-                for _ in range(self.lessons.passes):
-                    metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, dreamt)))
+                for lessons in self.lessons.divide(dreamt, results[0][2][2]):
+                    metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, lessons)))
         self.updates += 1
         if self.lessons:
             self.lessons.after(self.updates)

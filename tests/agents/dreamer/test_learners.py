@@ -55,6 +55,21 @@ def test_ppo_by_hand(probability: float, advantage: float, cost: float, learns: 
     assert (log_policy.grad.item() != 0) == learns
 
 
+def test_dreams_are_divided_into_lessons_and_none_is_left_out() -> None:
+    numbers = torch.arange(5.0)
+    one = lesson([3.0, -1.0])
+    dreamt = Dream(**{name: torch.cat([part] * 5, 1) for name, part in vars(one.dream).items()})
+    five = Lesson(replace(dreamt, rewards=numbers.expand(2, 5)), numbers.expand(2, 5), 10 * numbers.expand(2, 5))
+    parts = list(five.split(3, torch.Generator().manual_seed(0)))
+    assert [part.returns.shape for part in parts] == [(2, 2), (2, 2), (2, 1)]
+    assert sorted(torch.cat([part.returns[0] for part in parts]).tolist()) == numbers.tolist()
+    for part in parts:
+        assert torch.equal(part.advantages, 10 * part.returns)
+        assert torch.equal(part.dream.rewards, part.returns)
+        assert part.dream.features.shape == (3, part.returns.shape[1], 3)
+    assert list(five.split(1)) == [five]
+
+
 def test_gradients_through_the_dynamics_are_those_of_the_return() -> None:
     made = lesson([1.0, 2.0])
     assert ThroughDynamics().loss(made, torch.zeros(2, 1)).flatten().tolist() == [-11.0, -12.0]
@@ -97,11 +112,12 @@ def test_every_learner_has_a_name_in_the_config() -> None:
 
 
 def test_ppo_learns_several_times_from_the_same_dreams() -> None:
-    trainer = trainer_for(replace(TINY, actor_learner="ppo", ppo_passes=3, pretrain=0, num_games=16))
+    config = replace(TINY, actor_learner="ppo", ppo_passes=3, ppo_batches=2, pretrain=0, num_games=16)
+    trainer = trainer_for(config)
     list(trainer.train(TINY.learning_starts + 16))
     steps = {name: int(optimizer.state_dict()["state"][0]["step"]) for name, optimizer in trainer.optimizers.items()}
     assert trainer.updates > 0
-    assert steps == {"model": trainer.updates, "actor": 3 * trainer.updates, "critic": 3 * trainer.updates}
+    assert steps == {"model": trainer.updates, "actor": 6 * trainer.updates, "critic": 6 * trainer.updates}
 
 
 KINDS = {
