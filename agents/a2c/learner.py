@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +12,17 @@ import torch
 from torch import nn
 
 from agents.a2c.config import A2CConfig
-from agents.errors import TrainingDiverged
+from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
 from agents.layers import as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
-from agents.returns import lambda_returns
+from agents.returns import game_returns
+from agents.scores import Scores
 
 WARM_UP = 100
 """Updates over which the learning rate grows: RMSProp's mean of squares begins at nothing, which makes its first steps
 ten times as long as the later ones, and would throw over what a network knows already."""
-RECENT_GAMES = 100
-"""Games by whose mean score it is known that a game is solved."""
-
 Seen = tuple[torch.Tensor, ...]
 """What a network is given of N observations: its arguments, each (N, …)."""
 Auxiliary = Callable[[Seen, torch.Tensor], torch.Tensor]
@@ -81,13 +78,7 @@ class ActorCriticLearner:
             parameters.items(), config.learning_rate, alpha=config.rmsprop_decay, eps=config.rmsprop_epsilon
         )
         self.step, self.updates = 0, 0
-        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
-
-    @property
-    def solved(self) -> bool:
-        """Whether the last 100 games have reached `solved_at`."""
-        wanted = self.config.solved_at
-        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
+        self.scores = Scores(games.num_games, config.solved_at)
 
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` steps of the games, or until the game is solved.
@@ -95,8 +86,8 @@ class ActorCriticLearner:
         Yields after every step of the games and after every update. The games begin anew.
         """
         seen = self.perceive(self.games.reset(seed=int(self.random.integers(2**31))))
-        scores = np.zeros(self.games.num_games)
-        while self.step < total_steps and not self.solved:
+        self.scores.begin()
+        while self.step < total_steps and not self.scores.solved:
             played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]] = []
             for _ in range(self.config.n_step):
                 chosen, values = self._choose(seen)
@@ -104,12 +95,7 @@ class ActorCriticLearner:
                 played.append((seen, chosen, values, steps))
                 seen = self.perceive(steps.observations)
                 self.step += self.games.num_games
-                scores += steps.rewards
-                over = steps.terminated | steps.truncated
-                ended = tuple(scores[over].tolist())
-                self._recent.extend(ended)
-                scores[over] = 0
-                yield Update(self.step, self.updates, scores=ended)
+                yield Update(self.step, self.updates, scores=self.scores.add(steps))
             metrics = self.learn(self._experience(played, seen))
             yield Update(self.step, self.updates, metrics)
 
@@ -129,22 +115,14 @@ class ActorCriticLearner:
         """n steps with their returns: cut where a life ended, bootstrapped with the value of what came `after`."""
         seen, chosen, values, steps = zip(*played, strict=True)
         _, last = self._judge(after)
-        began = torch.from_numpy(np.stack([step.began for step in steps])).to(self.device)
-        ended = np.stack([step.terminated | step.life_lost for step in steps])
-        # As Nature's DQN clips them.
-        rewards = torch.from_numpy(np.sign([step.rewards for step in steps], dtype=np.float32)).to(self.device)
-        discounts = torch.from_numpy(np.where(ended, 0, self.config.discount).astype(np.float32)).to(self.device)
-        estimates = torch.stack([*values, last])  # (n + 1, N)
-        # A step that throws an ended game away earns nothing: what is known of its observation is its value.
-        rewards = torch.where(began, estimates[:-1], rewards)
-        discounts = torch.where(began, 0, discounts)
+        returns, counts = game_returns(steps, torch.stack([*values, last]), self.config.discount, lambda_=1.0)
         taken = np.stack([step.actions for step in steps])
         return Experience(
             seen=list(seen),
             actions=torch.from_numpy(taken).to(self.device),
-            returns=lambda_returns(rewards, discounts, estimates, 1.0),
+            returns=returns,
             chosen=torch.from_numpy((taken == np.stack(chosen)).astype(np.float32)).to(self.device),
-            counts=(~began).float(),
+            counts=counts.float(),
         )
 
     def learn(self, experience: Experience) -> dict[str, float]:
@@ -175,11 +153,8 @@ class ActorCriticLearner:
         set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip).item()
         metrics = metrics | {"gradient": norm}
-        if not all(math.isfinite(number) for number in metrics.values()):
-            raise TrainingDiverged(
-                f"At step {self.step:,} a loss or its gradient was not a finite number. The last checkpoint stands; "
-                "a new run with a smaller learning_rate may fare better."
-            )
+        finite = all(math.isfinite(number) for number in metrics.values())
+        check_finite(finite, self.step, "a loss or its gradient")
         for group in self.optimizer.param_groups:
             falling = max(0.0, 1 - self.step / self.config.steps)
             group["lr"] = self.config.learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * falling
@@ -198,7 +173,7 @@ class ActorCriticLearner:
         return {
             "step": self.step,
             "updates": self.updates,
-            "recent_scores": list(self._recent),
+            "recent_scores": list(self.scores.recent),
             "precision": as_saved(self.device, self.precision),
         }
 
@@ -206,5 +181,5 @@ class ActorCriticLearner:
         """Become the learner that was saved, but for its network."""
         load_optimizer(self.optimizer, tensors, "rmsprop.")
         self.step, self.updates = counters["step"], counters["updates"]
-        self._recent = deque(counters["recent_scores"], maxlen=RECENT_GAMES)
+        self.scores.begin(counters["recent_scores"])
         self.precision = from_saved(counters["precision"], self.device, self.precision)

@@ -22,7 +22,7 @@ def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 class DQNAgent(Memoryless):
-    """Implements `ImaginativeAgent` and `SalientAgent`.
+    """Implements `ImaginativeAgent` and `SalientAgent`; what PQN has learnt plays here too.
 
     DQN has learnt no model: it imagines through the emulator, and the rollout says so.
 
@@ -48,7 +48,7 @@ class DQNAgent(Memoryless):
 
     @torch.inference_mode()
     def q_values(self, observations: np.ndarray) -> np.ndarray:
-        """observations (B, stack, 84, 84) uint8; gives (B, A) float32."""
+        """observations (B, stack, *frame); gives (B, A) float32."""
         return self.network(network_input(observations, self.device)).cpu().numpy()
 
     def act(self, moment: Moment) -> Decision:

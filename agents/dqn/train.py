@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from agents.dqn.config import DQNConfig
 from agents.dqn.dyna import Dyna
 from agents.dqn.network import build_network
 from agents.dqn.targets import double_q_targets, q_targets
-from agents.errors import TrainingDiverged
+from agents.errors import check_finite
 from agents.interfaces import Games
 from agents.layers import (
     Workers,
@@ -35,12 +34,11 @@ from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Transitions, Update
 from agents.replay.frames import Draw, FrameReplay, UniformSampler
 from agents.replay.priorities import PrioritisedSampler, Sampler, importance_weights
+from agents.scores import Scores
 from agents.tensors import from_columns, to_columns, with_prefix
 
 SMALLEST_PART = 64
 """Samples below which the part of a batch is not worth a gradient of its own."""
-RECENT_GAMES = 100
-"""Games by whose mean score it is known that a game is solved."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class DQNTrainer:
         self.step = 0
         self.updates = 0
         self._samples_owed = 0.0
-        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
+        self.scores = Scores(games.num_games, config.solved_at)
         # On a CPU the parts of a batch are independent work for independent threads, which beats threads that
         # meet after every layer; a GPU wants the batch whole, and so does batch normalisation.
         whole = self.device.type != "cpu" or has_batch_norm(self.online)
@@ -116,12 +114,6 @@ class DQNTrainer:
         c = self.config
         return c.importance_start + min(1.0, self.step / c.steps) * (1 - c.importance_start)
 
-    @property
-    def solved(self) -> bool:
-        """Whether the last 100 games have reached `solved_at`."""
-        wanted = self.config.solved_at
-        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
-
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps, or until the game is solved.
 
@@ -130,17 +122,13 @@ class DQNTrainer:
         """
         observations = self.games.reset(seed=int(self.random.integers(2**31)))
         self.replay.break_off()
-        scores = np.zeros(self.games.num_games)
-        while self.step < total_steps and not self.solved:
+        self.scores.begin()
+        while self.step < total_steps and not self.scores.solved:
             steps = self.games.step(self._explore(observations))
             self.replay.add_steps(observations, steps)
             observations = steps.observations
             self.step += self.games.num_games
-            scores += steps.rewards
-            over = steps.terminated | steps.truncated
-            ended = tuple(scores[over].tolist())
-            self._recent.extend(ended)
-            scores[over] = 0
+            ended = self.scores.add(steps)
             self._samples_owed += self._samples_due(len(ended))
             yield Update(self.step, self.updates, scores=ended)
             while self._samples_owed >= self.config.batch_size:
@@ -181,7 +169,7 @@ class DQNTrainer:
         self.sampler.update(draw, errors)
         if self.dyna is not None:
             metrics["model"] = self.dyna.learn(self.random)
-            self._check(math.isfinite(metrics["model"]), "the model's loss")
+            check_finite(math.isfinite(metrics["model"]), self.step, "the model's loss")
             for _ in range(c.dyna):
                 imagined = self.dyna.imagine(c.batch_size, c.discount, self.random)
                 self._learn_from(imagined, np.ones(c.batch_size, np.float32))
@@ -200,20 +188,15 @@ class DQNTrainer:
         set_gradients(self._parameters, (functools.reduce(torch.add, parts) for parts in gradients))
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, c.gradient_clip).item()
         metrics = {"loss": loss, "q": q, "gradient": norm, "epsilon": self.epsilon}
-        self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
+        finite = all(math.isfinite(number) for number in metrics.values())
+        check_finite(finite, self.step, "the loss or its gradient")
         self.optimizer.step()
-        self._check(bool(torch.nn.utils.get_total_norm(self._weights).isfinite()), "a weight of the network")
+        whole = torch.nn.utils.get_total_norm(self._weights)
+        check_finite(bool(whole.isfinite()), self.step, "a weight of the network")
         self.updates += 1
         if self.target is not self.online and self.updates % c.target_period == 0:
             self.target.load_state_dict(self.online.state_dict())
         return metrics, np.concatenate([part.errors for part in learnt])
-
-    def _check(self, finite: bool, what: str) -> None:
-        if not finite:
-            raise TrainingDiverged(
-                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
-                "a new run with a smaller learning_rate may fare better."
-            )
 
     def _batch(self, draw: Draw) -> tuple[Transitions, np.ndarray]:
         """What was drawn, and what each transition counts for (B,)."""
@@ -279,7 +262,7 @@ class DQNTrainer:
             "updates": self.updates,
             "samples_owed": self._samples_owed,
             "model_updates": self.dyna.updates if self.dyna is not None else 0,
-            "recent_scores": list(self._recent),
+            "recent_scores": list(self.scores.recent),
             "replay_added": self.replay.added,
             "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
@@ -307,7 +290,7 @@ class DQNTrainer:
             self.dyna.restore(with_prefix(tensors, "dyna."), counters["model_updates"])
         self.step, self.updates = counters["step"], counters["updates"]
         self._samples_owed = counters["samples_owed"]
-        self._recent = deque(counters.get("recent_scores", ()), maxlen=RECENT_GAMES)
+        self.scores.begin(counters.get("recent_scores", ()))
         self.random.bit_generator.state = counters["random"]
         self.precision = from_saved(counters.get("precision", ("", "")), self.device, self.precision)
 

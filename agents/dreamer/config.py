@@ -1,7 +1,6 @@
 """Every number of the algorithm, with the paper's where ours differs (Hafner et al. 2021, table D.1).
 
-Beside these: the paper weighs the discount's loss by 5 in its code (ours: 1), decays weights by 1e-6 (ours: not), and
-has ELU where ours has SiLU.
+Beside these: the paper decays weights by 1e-6 (ours: not), and has ELU where ours has SiLU.
 """
 
 from __future__ import annotations
@@ -77,7 +76,8 @@ class DreamerConfig:
     reward_weight: float = 1.0
     """Of the loss of the reward. Paper's code: 1, beside a β of 0.1."""
     continue_weight: float = 1.0
-    """Of the loss of what ends a life, or the game. Paper's code: 5, beside a β of 0.1: fifty times as much."""
+    """Of the loss of what ends a life, or the game. Paper's code: 5, beside a β of 0.1: fifty
+    times the divergence's."""
     kl_scale: float = 1.0
     """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
     kl_warmup: int = 1_000
@@ -99,11 +99,11 @@ class DreamerConfig:
     actor_learner: str = "reinforce"
     """How the actor learns in a dream: reinforce, ppo, or dynamics (gradients straight through the world model)."""
     ppo_clip: float = 0.2
-    """ppo: ε, by which share an action may become likelier, or less likely, in one update."""
+    """ppo: ε, by which share an action may become likelier, or less likely, before new dreams are dreamt."""
     ppo_passes: int = 4
     """ppo: how often actor and critic learn from the same dreams."""
     ppo_batches: int = 1
-    """ppo: parts into which the dreams are divided each time, with an update for each."""
+    """ppo: parts into which a worker's dreams are divided each time, as far as they go, with an update for each."""
     horizon: int = 15
     """Steps of a dream that the actor learns from."""
     likely_dreams: bool = False
@@ -111,9 +111,9 @@ class DreamerConfig:
     nothing to chance, but the priors of a young model do: after 1,700 updates the ball is found after five drawn steps
     in 32 % of dreams, after five of the likeliest in 94 %."""
     dreams: int = 128
-    """Dreams in one update, begun at states of the batch. Paper: one from every state, 2,500."""
+    """Dreams dreamt at a time, begun at states of the batch. Paper: one from every state, 2,500."""
     dream_updates: int = 1
-    """Updates of actor and critic, each in dreams of their own, after each update of the model. Paper: 1."""
+    """How often actor and critic learn, in new dreams each time, after each update of the model. Paper: once."""
     discount: float = 0.99
     """γ, per decision. Paper: 0.999."""
     reward_scale: float = 1.0
@@ -125,7 +125,7 @@ class DreamerConfig:
     picture_period: int = 500
     """Updates between pictures of dreams beside what really happened, in the run's folder."""
     target_period: int = 100
-    """Updates between copies of the critic into the one that returns are bootstrapped from."""
+    """Updates of the model between copies of the critic into the one that returns are bootstrapped from."""
 
     plan_horizon: int = 12
     """planet: steps of a plan."""

@@ -36,11 +36,11 @@ class Lessons:
     ) -> Lesson:
         """`count` dreams, and what came of them, from some of `states` (T, B, …) where `playing` (T, B) is 1.
 
+        No gradient is to flow into the states: what the model learns is no affair of the actor.
         What follows the end of a game was never learnt: nothing can be dreamt from there.
         """
         c = self.config
-        # Without the way that led there: what the model learns is no affair of the actor.
-        flat = states.map(lambda part: part.detach().flatten(0, 1))
+        flat = states.map(lambda part: part.flatten(0, 1))
         rows = torch.multinomial(playing.flatten(), count, replacement=True, generator=generator)
         start = flat.map(lambda part: part[rows])
         through = self.learner.differentiable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from agents.dreamer.rssm import State
 from agents.dreamer.strips import CONTEXT, DREAMT, dream_on, strip
 from agents.dreamer.world_model import Batch, WorldModel
 from agents.envs.guided import GuidedGames
-from agents.errors import TrainingDiverged
+from agents.errors import check_finite
 from agents.interfaces import Games, is_continuous
 from agents.layers import Workers, as_saved, autocast, channels_last, faster_precision, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
@@ -36,9 +37,18 @@ PICTURED = 4
 CALIBRATION = 512
 """Pictures from which the world model learns what is usual."""
 
+RATES = "smaller learning rates"
+
 Gradients = dict[str, tuple[torch.Tensor, ...]]
-Awake = tuple[State, torch.Tensor, torch.Generator]
-"""From where a worker's dreams begin: states (T, B, …), where the game goes on (T, B), and chance of its own."""
+
+
+@dataclass(frozen=True)
+class Awake:
+    """From where a worker's dreams begin: states (T, B, …), where the game goes on (T, B), and chance of its own."""
+
+    states: State
+    playing: torch.Tensor
+    generator: torch.Generator
 
 
 class DreamerTrainer:
@@ -185,7 +195,7 @@ class DreamerTrainer:
     # -- learning --------------------------------------------------------------------------------------------
 
     def learn(self) -> dict[str, float]:
-        """One update of the model and, once it is pretrained, of actor and critic; gives its metrics.
+        """One update of the model and, once it is pretrained, what actor and critic learn in dreams; gives its metrics.
 
         Raises TrainingDiverged where a number is not finite.
         """
@@ -193,10 +203,11 @@ class DreamerTrainer:
             self._calibrate()
         results = list(self._workers.map(self._model_gradient, self._split(self._draw())))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
+        starts = [awake for _, _, awake in results]
         if self.lessons and self.updates >= self.config.pretrain:
             for _ in range(self.config.dream_updates):
-                dreamt = list(self._workers.map(self._dream, [awake for _, _, awake in results]))
-                for lessons in self.lessons.divide(dreamt, results[0][2][2]):
+                dreamt = list(self._workers.map(self._dream, starts))
+                for lessons in self.lessons.divide(dreamt, starts[0].generator):
                     metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, lessons)))
         self.updates += 1
         if self.lessons:
@@ -221,19 +232,13 @@ class DreamerTrainer:
             each = zip(*(gradients[name] for _, gradients in results), strict=True)
             set_gradients(parameters, (functools.reduce(torch.add, parts).div_(len(results)) for parts in each))
             metrics[f"{name}_gradient"] = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip).item()
-        self._check(all(math.isfinite(number) for number in metrics.values()), "a loss or its gradient")
+        finite = all(math.isfinite(number) for number in metrics.values())
+        check_finite(finite, self.step, "a loss or its gradient", RATES)
         for name in results[0][1]:
             self.optimizers[name].step()
             whole = torch.nn.utils.get_total_norm(self.parameters[name])
-            self._check(bool(whole.isfinite()), f"a weight of the {name}")
+            check_finite(bool(whole.isfinite()), self.step, f"a weight of the {name}", RATES)
         return metrics
-
-    def _check(self, finite: bool, what: str) -> None:
-        if not finite:
-            raise TrainingDiverged(
-                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
-                "a new run with smaller learning rates may fare better."
-            )
 
     def _calibrate(self) -> None:
         frames = self.replay.sample(CALIBRATION, 1, self.random).frames[0]
@@ -262,15 +267,14 @@ class DreamerTrainer:
             loss, states, parts = self.model.loss(batch, choose, self._kl_share)
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
         gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
-        return losses, gradients, (states.map(torch.Tensor.detach), batch.playing, generator)
+        return losses, gradients, Awake(states.map(torch.Tensor.detach), batch.playing, generator)
 
     def _dream(self, awake: Awake) -> Lesson:
         """One worker's share of the dreams, and what came of them."""
         assert self.lessons is not None
-        states, playing, generator = awake
         with autocast(self.device, self.precision):
             count = max(1, self.config.dreams // self._workers.count)
-            return self.lessons.dream(self.model, states, playing, count, generator)
+            return self.lessons.dream(self.model, awake.states, awake.playing, count, awake.generator)
 
     def _behaviour_gradient(self, lesson: Lesson) -> tuple[dict[str, float], Gradients]:
         """Metrics and gradients of actor and critic."""

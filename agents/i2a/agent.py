@@ -24,6 +24,9 @@ from agents.interfaces import Memoryless, MixableModel
 from agents.layers import channels_last, halve_where_faster, network_input
 from agents.records import Decision, Moment, Rollout
 
+MANY = 64
+"""Rows that pass through a layer of the environment model at a time, about: things and cells of every future."""
+
 
 class I2AAgent(Memoryless):
     """Implements `Agent`, `ImaginativeAgent` and `DeliberatingAgent`.
@@ -45,10 +48,10 @@ class I2AAgent(Memoryless):
         self.config, self.emulator, self.settings = config, emulator, settings
         self.action_names = emulator.action_names
         perfect, learnt = PerfectModel(emulator, self.device), self.parts.environment_model
-        # But for what training computes in float32 too.
+        # All but the last layers, which training computes in float32 whatever its precision.
         halve_where_faster(self.parts.rollout_policy, "policy", "value")
         if learnt is not None:
-            halve_where_faster(learnt, "draw", "heads")
+            halve_where_faster(learnt, "draw", "heads", rows=MANY)
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)

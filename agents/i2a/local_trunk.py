@@ -100,7 +100,7 @@ class LocalTrunk(nn.Module):
         words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)
         seen = words[around].flatten(2).view(torch.uint8)  # (B, M, SEEN · S · 16)
         x = torch.relu(self.read(seen.to(dtype) / DIMMED) + self.action[actions[:, None], places].to(dtype))
-        told = x.new_zeros(count * rimmed, self.tell.weight.shape[0])
+        told = x.new_zeros(count * rimmed, self.tell.out_features)
         message = self.tell(x) * meant[..., None]
         told = told.index_put((centres.flatten(),), message.flatten(0, 1).to(x.dtype))
         # An embedding is looked up as an index is, and gathers its gradient much faster.

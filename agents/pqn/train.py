@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,24 +12,22 @@ import numpy as np
 import torch
 
 from agents.dqn.network import QNetwork
-from agents.errors import TrainingDiverged
+from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
 from agents.layers import as_saved, autocast, channels_last, faster_precision, from_saved, network_input
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.pqn.config import PQNConfig
 from agents.pqn.network import build_network
 from agents.records import Update
-from agents.returns import lambda_returns
-
-RECENT_GAMES = 100
-"""Games by whose mean score it is known that a game is solved."""
+from agents.returns import game_returns
+from agents.scores import Scores
 
 
 @dataclass(frozen=True)
 class Played:
-    """n steps of N games, flat: rows are n·N, game by game within each step.
+    """The B transitions of some steps of all games; steps that only began a new game are left out.
 
-    seen: the observations as the network takes them. actions (n·N,) int64, as really taken. returns (n·N,) float32.
+    seen (B, …): the observations as the network takes them. actions (B,) int64, as really taken. returns (B,) float32.
     """
 
     seen: torch.Tensor
@@ -55,7 +52,7 @@ class PQNTrainer:
         self.optimizer = torch.optim.RAdam(self.network.named_parameters(), config.learning_rate)
         self.random = np.random.default_rng(seed)
         self.step, self.updates = 0, 0
-        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
+        self.scores = Scores(games.num_games, config.solved_at)
         self.precision = self._choose_precision()
 
     def _choose_precision(self) -> torch.dtype:
@@ -73,20 +70,15 @@ class PQNTrainer:
         done = min(1.0, self.step / max(1, c.epsilon_steps))
         return c.epsilon_start + done * (c.epsilon_end - c.epsilon_start)
 
-    @property
-    def solved(self) -> bool:
-        """Whether the last 100 games have reached `solved_at`."""
-        wanted = self.config.solved_at
-        return wanted > 0 and len(self._recent) == RECENT_GAMES and sum(self._recent) / RECENT_GAMES >= wanted
-
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps, or until the game is solved; the games begin anew.
 
-        Yields after every step of the games and after every update.
+        Yields after every step of the games and after every update. What was played and not yet learnt from when
+        training stopped is not learnt from any more.
         """
         seen = self._perceive(self.games.reset(seed=int(self.random.integers(2**31))))
-        scores = np.zeros(self.games.num_games)
-        while self.step < total_steps and not self.solved:
+        self.scores.begin()
+        while self.step < total_steps and not self.scores.solved:
             states, values, taken = [seen], [], []
             for _ in range(self.config.n_step):
                 chosen, best = self._explore(seen)
@@ -96,14 +88,9 @@ class PQNTrainer:
                 values.append(best)
                 taken.append(steps)
                 self.step += self.games.num_games
-                scores += steps.rewards
-                over = steps.terminated | steps.truncated
-                ended = tuple(scores[over].tolist())
-                self._recent.extend(ended)
-                scores[over] = 0
-                yield Update(self.step, self.updates, scores=ended)
+                yield Update(self.step, self.updates, scores=self.scores.add(steps))
             values.append(self._values(seen).amax(-1))
-            for metrics in self.learn(self._judged(states[:-1], torch.stack(values), taken)):
+            for metrics in self.learn(self._played(states[:-1], torch.stack(values), taken)):
                 yield Update(self.step, self.updates, metrics)
 
     def _perceive(self, observations: np.ndarray) -> torch.Tensor:
@@ -123,22 +110,12 @@ class PQNTrainer:
         explores = self.random.random(count) < self.epsilon
         return np.where(explores, random_actions, greedy.cpu().numpy()), best
 
-    def _judged(self, states: list[torch.Tensor], values: torch.Tensor, taken: list[GameSteps]) -> Played:
-        """What was played with its λ-returns: of states (n of N rows), values (n + 1, N) of their best actions, and the
-        steps taken. Steps that only began a new game are left out.
-        """
-        rewards = np.sign([steps.rewards for steps in taken], dtype=np.float32)  # as Nature's DQN clips them
-        ended = np.stack([steps.terminated | steps.life_lost for steps in taken])
-        began = torch.from_numpy(np.stack([steps.began for steps in taken])).to(self.device)
-        discounts = np.where(ended, 0, self.config.discount).astype(np.float32)
-        # A step that throws an ended game away earns nothing: what is known of its observation is its value.
-        earned = torch.where(began, values[:-1], torch.from_numpy(rewards).to(self.device))
-        goes_on = torch.where(began, 0, torch.from_numpy(discounts).to(self.device))
-        returns = lambda_returns(earned, goes_on, values, self.config.lambda_)
+    def _played(self, states: list[torch.Tensor], values: torch.Tensor, taken: list[GameSteps]) -> Played:
+        """What was played: states (n of N rows), values (n + 1, N) of their best actions, and the steps taken."""
+        returns, counts = game_returns(taken, values, self.config.discount, self.config.lambda_)
         actions = torch.from_numpy(np.stack([steps.actions for steps in taken])).to(self.device)
-        counts = torch.nonzero(~began.flatten()).flatten()
-        seen = torch.cat(states)[counts].contiguous(memory_format=_layout(states[0]))
-        return Played(seen, actions.flatten()[counts], returns.flatten()[counts])
+        rows = torch.nonzero(counts.flatten()).flatten()
+        return Played(torch.cat(states)[rows], actions.flatten()[rows], returns.flatten()[rows])
 
     def learn(self, played: Played) -> Iterator[dict[str, float]]:
         """The updates from what was played, one after another; gives the metrics of each.
@@ -160,18 +137,13 @@ class PQNTrainer:
         set_gradients(self._parameters, torch.autograd.grad(loss, self._parameters))
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_clip).item()
         metrics = {"loss": loss.item(), "q": q.mean().item(), "gradient": norm, "epsilon": self.epsilon}
-        self._check(all(math.isfinite(number) for number in metrics.values()), "the loss or its gradient")
+        finite = all(math.isfinite(number) for number in metrics.values())
+        check_finite(finite, self.step, "the loss or its gradient")
         self.optimizer.step()
-        self._check(bool(torch.nn.utils.get_total_norm(self._parameters).isfinite()), "a weight of the network")
+        whole = torch.nn.utils.get_total_norm(self._parameters)
+        check_finite(bool(whole.isfinite()), self.step, "a weight of the network")
         self.updates += 1
         return metrics
-
-    def _check(self, finite: bool, what: str) -> None:
-        if not finite:
-            raise TrainingDiverged(
-                f"At step {self.step:,} {what} was not a finite number. The last checkpoint stands; "
-                "a new run with a smaller learning_rate may fare better."
-            )
 
     # -- saving ----------------------------------------------------------------------------------------------
 
@@ -188,7 +160,7 @@ class PQNTrainer:
         return {
             "step": self.step,
             "updates": self.updates,
-            "recent_scores": list(self._recent),
+            "recent_scores": list(self.scores.recent),
             "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
         }
@@ -208,7 +180,7 @@ class PQNTrainer:
         self.network.load_state_dict(weights)
         load_optimizer(self.optimizer, tensors, "radam.")
         self.step, self.updates = counters["step"], counters["updates"]
-        self._recent = deque(counters["recent_scores"], maxlen=RECENT_GAMES)
+        self.scores.begin(counters["recent_scores"])
         self.precision = from_saved(counters["precision"], self.device, self.precision)
         self.random.bit_generator.state = counters["random"]
 

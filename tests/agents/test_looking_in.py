@@ -69,7 +69,7 @@ def test_single_futures_of_a_batch_begin_anew(kind: str) -> None:
         np.testing.assert_allclose(after.rewards[row], expected.rewards[row], atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["dqn", "a2c", "dreamer"])
+@pytest.mark.parametrize("kind", ["dqn", "pqn", "a2c", "dreamer"])
 def test_saliency_is_where_a_change_changes_the_decision(kind: str) -> None:
     agent, game = KINDS[kind](), game_of(kind)
     assert isinstance(agent, SalientAgent)
@@ -157,7 +157,7 @@ def test_the_memory_is_what_a_replay_of_the_whole_game_gives() -> None:
 
 
 @pytest.mark.parametrize("presses", [True, False])
-@pytest.mark.parametrize("kind", ["dqn", "a2c"])
+@pytest.mark.parametrize("kind", ["dqn", "pqn", "a2c"])
 def test_fire_is_pressed_in_imagination_where_the_games_settings_say_so(kind: str, presses: bool) -> None:
     agent, game = KINDS[kind](), game_of(kind)
     moment = remembered(agent, game)

@@ -13,12 +13,13 @@ from corridor import TINY, Corridor, run, saved
 
 from agents.catalogue import find_checkpoint, load_agent
 from agents.dqn.config import ATARI, DQNConfig, config_for
-from agents.dqn.train import RECENT_GAMES, DQNTrainer
+from agents.dqn.train import DQNTrainer
 from agents.envs.cartpole import CartPoleGames
 from agents.errors import TrainingDiverged, UserError
 from agents.records import Moment
 from agents.runs.directory import RunConfig, RunDirectory
 from agents.runs.runner import Pace, run_training
+from agents.scores import RECENT_GAMES
 from agents.settings import from_json
 
 TOGETHER = {"dueling": True, "prioritised": True, "double": True, "n_step": 2}
@@ -87,8 +88,8 @@ def test_training_ends_when_the_game_is_solved(tmp_path: Path) -> None:
     resumed = trainer_of(**quick)
     resumed.restore(*saved(trainer, tmp_path))
     assert run(resumed, 100_000) == []
-    trainer.config = dataclasses.replace(trainer.config, solved_at=501.0)
-    assert not trainer.solved
+    trainer.scores.solved_at = 501.0
+    assert not trainer.scores.solved
 
 
 # -- what enters an update ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dots import TINY, trainer_for
 from agents.dreamer.behaviour import Behaviour, Dream, reached
 from agents.dreamer.config import ACTOR_LEARNERS, DreamerConfig
 from agents.dreamer.learners import LEARNERS, PPO, Lesson, Reinforce, ThroughDynamics, behaviour_losses, judge
+from agents.dreamer.lessons import Lessons
 from agents.errors import UserError
 
 HALF = float(np.log(0.5))
@@ -55,19 +56,35 @@ def test_ppo_by_hand(probability: float, advantage: float, cost: float, learns: 
     assert (log_policy.grad.item() != 0) == learns
 
 
+def numbered(dreams: range) -> Lesson:
+    """Dreams of two steps that can be told apart by their returns and rewards."""
+    numbers, count = torch.tensor([*dreams], dtype=torch.float32), len(dreams)
+    dreamt = Dream(**{name: torch.cat([part] * count, 1) for name, part in vars(lesson([3.0, -1.0]).dream).items()})
+    returns = numbers.expand(2, count)
+    return Lesson(replace(dreamt, rewards=returns), returns, 10 * returns)
+
+
 def test_dreams_are_divided_into_lessons_and_none_is_left_out() -> None:
-    numbers = torch.arange(5.0)
-    one = lesson([3.0, -1.0])
-    dreamt = Dream(**{name: torch.cat([part] * 5, 1) for name, part in vars(one.dream).items()})
-    five = Lesson(replace(dreamt, rewards=numbers.expand(2, 5)), numbers.expand(2, 5), 10 * numbers.expand(2, 5))
+    five = numbered(range(5))
     parts = list(five.split(3, torch.Generator().manual_seed(0)))
     assert [part.returns.shape for part in parts] == [(2, 2), (2, 2), (2, 1)]
-    assert sorted(torch.cat([part.returns[0] for part in parts]).tolist()) == numbers.tolist()
+    assert sorted(torch.cat([part.returns[0] for part in parts]).tolist()) == [0, 1, 2, 3, 4]
     for part in parts:
         assert torch.equal(part.advantages, 10 * part.returns)
         assert torch.equal(part.dream.rewards, part.returns)
         assert part.dream.features.shape == (3, part.returns.shape[1], 3)
     assert list(five.split(1)) == [five]
+
+
+def test_all_workers_learn_from_their_own_dreams_at_the_same_time() -> None:
+    lessons = Lessons(replace(TINY, actor_learner="ppo", ppo_passes=2, ppo_batches=2), Behaviour(TINY, 2))
+    told = [numbered(range(5)), numbered(range(10, 15))]
+    parts = list(lessons.divide(told, torch.Generator().manual_seed(0)))
+    assert [len(part) for part in parts] == [2, 2, 2, 2]
+    for worker, first in enumerate((0, 10)):
+        for once in (parts[:2], parts[2:]):
+            dreams = torch.cat([part[worker].returns[0] for part in once])
+            assert sorted(dreams.tolist()) == list(range(first, first + 5))
 
 
 def test_gradients_through_the_dynamics_are_those_of_the_return() -> None:

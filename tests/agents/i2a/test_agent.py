@@ -16,6 +16,7 @@ from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
 from agents.i2a.network import I2AParts
 from agents.interfaces import DeliberatingAgent, ImaginativeAgent
+from agents.layers import HalfLinear
 from agents.records import Moment
 
 SETTINGS = ALGORITHMS["i2a"].settings_for("breakout")
@@ -54,6 +55,32 @@ def test_what_it_shows_is_what_it_decided_by(model: str) -> None:
     assert torch.equal(torch.stack(states, 1), from_cells(decided_by[0].frames[0]))
     # The first value is the critic's of this very moment, by these very rollouts.
     assert shown.values[0, 0] == pytest.approx(agent.act(now).value, abs=1e-5)
+
+
+def test_each_moment_is_decided_for_itself() -> None:
+    agent, one = built(), moment()
+    other = dataclasses.replace(one, observation=np.flip(one.observation, -1).copy())
+    first, second, again = agent.act(one), agent.act(other), agent.act(one)
+    assert not np.array_equal(first.probabilities, second.probabilities)
+    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    np.testing.assert_array_equal(second.probabilities, built().act(other).probabilities)
+
+
+@pytest.mark.parametrize("faster", [torch.bfloat16, torch.float32])
+def test_it_plays_with_half_of_what_may_be_halved(faster: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.layers.faster_precision", lambda device, work: faster)
+    torch.manual_seed(0)
+    config = I2AConfig(model_width=8, horizon=1)
+    parts = I2AParts(config, 4, 4, SETTINGS.frame_shape)
+    agent = I2AAgent(parts, config, EmulatorModel("breakout", SETTINGS), SETTINGS)
+    assert not any(isinstance(part, HalfLinear) for part in parts.modules())  # these belong to a training
+    halved = {name for name, part in agent.parts.named_modules() if isinstance(part, HalfLinear)}
+    whole = {name for name, part in agent.parts.named_modules() if isinstance(part, torch.nn.Linear)}
+    wanted = {"environment_model.trunk.read", "environment_model.trunk.movers.mix", "rollout_policy.encoder.dense"}
+    assert halved >= wanted if faster is torch.bfloat16 else not halved
+    last = {"environment_model.trunk.draw", "environment_model.trunk.movers.draw", "environment_model.heads"}
+    assert whole >= last | {"rollout_policy.heads.policy", "rollout_policy.heads.value", "agent.heads.policy"}
+    agent.act(moment())
 
 
 def test_it_deliberates_over_every_action() -> None:

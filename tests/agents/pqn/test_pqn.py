@@ -15,7 +15,7 @@ from agents.errors import TrainingDiverged, UserError
 from agents.pqn.config import PQNConfig
 from agents.pqn.train import Played, PQNTrainer
 
-SMALL = PQNConfig(num_games=1, n_step=3, batches=1, epochs=1, discount=0.5, lambda_=0.5, epsilon_steps=10)
+SMALL = PQNConfig(num_games=1, n_step=3, batches=1, epochs=1, discount=0.5, lambda_=0.5, epsilon_start=0, epsilon_end=0)
 
 
 class Counting(nn.Module):
@@ -53,7 +53,7 @@ def test_returns_by_hand(events: list, returns: list[float]) -> None:
     trainer.network = Counting()
     experience = played(trainer)
     assert experience.returns.tolist() == pytest.approx(returns)
-    assert experience.actions[0] == 1  # as the game took it
+    assert experience.actions.tolist() == [1, *[0] * (len(returns) - 1)]  # the first as the game took it
     assert experience.seen[:, 0, 0].tolist() == list(range(len(returns)))
 
 
@@ -125,6 +125,14 @@ def test_resuming_is_exact(tmp_path: Path) -> None:
     list(resumed.train(80))
     for name, tensor in trainer.weights().items():
         assert torch.equal(tensor, resumed.weights()[name]), name
+    assert trainer.training_counters() == resumed.training_counters()
+
+
+def test_it_ends_when_the_game_is_solved() -> None:
+    trainer = PQNTrainer(PQNConfig(num_games=8, n_step=4, batches=2, solved_at=0.3, epsilon_end=1.0), TwoArms())
+    list(trainer.train(100_000))
+    assert trainer.step < 1_000
+    assert not list(trainer.train(100_000))
 
 
 def test_numbers_that_are_none_stop_it() -> None:

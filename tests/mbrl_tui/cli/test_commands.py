@@ -319,3 +319,13 @@ def test_words_for_numbers_and_times() -> None:
     ]
     assert [clock(time) for time in (0, 59.6, 3_599, 3_600, 90_061)] == ["0:00", "1:00", "59:59", "1:00:00", "25:01:01"]
     assert duration(None) == clock(None) == "–"
+
+
+def test_what_pqn_has_learnt_is_resumed_exported_and_scored(mbrl: Mbrl, tmp_path: Path) -> None:
+    small = ["--set", "num_games=2", "--set", "n_step=2", "--set", "batches=2"]
+    assert mbrl("train", "breakout", "--agent", "pqn", "--run", "parallel", "--steps", "8", *small).code == 0
+    assert mbrl("train", "--resume", "parallel", "--steps", "16").code == 0
+    assert mbrl("runs", "export", "parallel", str(tmp_path / "kept")).code == 0
+    scored = mbrl("evaluate", "breakout", "--agent", str(tmp_path / "kept"), "--episodes", "1", "--epsilon", "1")
+    assert scored.code == 0
+    assert "(pqn) on breakout, 1 whole game" in scored.out
