@@ -201,9 +201,32 @@ class DreamerConfig:
         check_range("collect (with this replay_capacity)", self.collect, 0, most)
 
 
-BREAKOUT = DreamerConfig(from_agent="breakout-a2c", collect=160_000, pretrain=9_000, likely_dreams=True)
+BREAKOUT = DreamerConfig(
+    from_agent="breakout-a2c",
+    collect=160_000,
+    pretrain=9_000,
+    likely_dreams=True,
+    reward_weight=10.0,
+    continue_weight=50.0,
+    # An actor exploits what the model has not seen: balls at the edge of the paddle. Its misses are to be known soon.
+    replay_ratio=15.0,
+    actor_learner="ppo",
+    ppo_passes=2,
+    ppo_batches=8,
+    dream_updates=4,
+    target_period=1,
+    lambda_=0.9,
+    entropy_scale=3e-3,
+    actor_learning_rate=3e-4,
+    critic_learning_rate=3e-4,
+)
 """An agent that ships shows the world model what becomes of the wall, until the agent's own games overwrite those. The
-updates before it plays are those of the one that ships: an actor that began after 3,000 learnt nothing."""
+updates before it plays are those of the one that ships: an actor that began after 3,000 learnt nothing.
+
+Its actor learns in many small steps, as A2C does. With REINFORCE, η = 1e-3 and one step for an update of the model, it
+had made up its mind after 4,000 updates, and scored 5; begun anew on the same model with PPO, 9.6 after 500 updates
+(η = 0.01), and 13.3 another 100 after η had been lowered to 0.003.
+"""
 
 V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)
 """DreamerV1 (Hafner et al. 2020): balanced by half, a divergence pulls on both sides half as much as alone."""
