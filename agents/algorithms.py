@@ -6,6 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.envs.games import build_games, game_settings
@@ -47,17 +48,33 @@ def _as_seen(game: str, settings: AtariSettings | None) -> tuple[tuple[str, ...]
         return games.action_names, games.stack, games.frame_shape
 
 
+def _model_free(
+    agent: Callable[..., Agent],
+    build_network: Callable[[int, int, tuple[int, ...]], torch.nn.Module],
+    game: str,
+    settings: AtariSettings | None,
+    weights: dict[str, torch.Tensor],
+    device: torch.device,
+) -> Agent:
+    """An agent of one network, which looks ahead through the emulator.
+
+    build_network: from how many actions there are, the frames of an observation, and the shape of a frame.
+    """
+    from agents.envs.emulator import EmulatorModel
+
+    names, stack, frame_shape = _as_seen(game, settings)
+    network = build_network(len(names), stack, frame_shape)
+    network.load_state_dict(_unpacked(weights))
+    return agent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+
+
 def _dqn_agent(
     game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
 ) -> Agent:
     from agents.dqn.agent import DQNAgent
     from agents.dqn.network import build_network
-    from agents.envs.emulator import EmulatorModel
 
-    names, stack, frame_shape = _as_seen(game, settings)
-    network = build_network(len(names), stack, frame_shape, config)
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+    return _model_free(DQNAgent, partial(build_network, config=config), game, settings, weights, device)
 
 
 def _a2c_config() -> type[Any]:
@@ -92,12 +109,8 @@ def _a2c_agent(
 ) -> Agent:
     from agents.a2c.agent import A2CAgent
     from agents.a2c.network import build_network
-    from agents.envs.emulator import EmulatorModel
 
-    names, stack, frame_shape = _as_seen(game, settings)
-    network = build_network(len(names), stack, frame_shape, config)
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    return A2CAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+    return _model_free(A2CAgent, partial(build_network, config=config), game, settings, weights, device)
 
 
 def _pqn_config() -> type[Any]:
@@ -122,13 +135,9 @@ def _pqn_agent(
     game: str, settings: AtariSettings | None, config: Any, weights: dict[str, torch.Tensor], device: torch.device
 ) -> Agent:
     from agents.dqn.agent import DQNAgent
-    from agents.envs.emulator import EmulatorModel
     from agents.pqn.network import build_network
 
-    names, stack, frame_shape = _as_seen(game, settings)
-    network = build_network(len(names), stack, frame_shape)
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    return DQNAgent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
+    return _model_free(DQNAgent, build_network, game, settings, weights, device)
 
 
 def _dreamer_config() -> type[Any]:

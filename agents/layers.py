@@ -15,6 +15,7 @@ from einops import rearrange
 from torch import nn
 
 from agents.errors import UserError
+from agents.interfaces import Games
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 PartT = TypeVar("PartT")
@@ -43,6 +44,16 @@ def faster_precision(device: torch.device, work: Callable[[torch.dtype], object]
                 work(dtype)
                 seconds[dtype] = min(seconds[dtype], time.perf_counter() - begin)
     return min(seconds, key=lambda dtype: seconds[dtype])
+
+
+def precision_for(network: nn.Module, games: Games, rows: int, device: torch.device) -> torch.dtype:
+    """The faster one for so many observations, where they are pictures. Other numbers need more than bfloat16's eight
+    bits.
+    """
+    if len(games.frame_shape) == 1:
+        return torch.float32
+    blank = np.zeros((rows, games.stack, *games.frame_shape), games.frame_dtype)
+    return faster_precision(device, lambda dtype: network(network_input(blank, device, dtype)))
 
 
 def as_saved(device: torch.device, precision: torch.dtype) -> list[str]:

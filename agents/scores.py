@@ -16,7 +16,7 @@ RECENT_GAMES = 100
 class Scores:
     """Counts what `num_games` games earn. solved_at: the mean of the recent ones with which it is solved; 0: never."""
 
-    def __init__(self, num_games: int, solved_at: float):
+    def __init__(self, num_games: int, solved_at: float = 0.0):
         self.solved_at = solved_at
         self.recent: deque[float] = deque(maxlen=RECENT_GAMES)
         self._running = np.zeros(num_games)

@@ -13,7 +13,7 @@ from agents.a2c.config import A2CConfig
 from agents.a2c.learner import ActorCriticLearner, Seen
 from agents.a2c.network import build_network
 from agents.interfaces import Games
-from agents.layers import channels_last, faster_precision, network_input
+from agents.layers import channels_last, network_input, precision_for
 from agents.records import Update
 
 
@@ -33,17 +33,8 @@ class A2CTrainer:
         self.random = np.random.default_rng(seed)
         self.learner = ActorCriticLearner(
             *(config, games, self.network, dict(self.network.named_parameters()), self._perceive, self.random),
-            precision=torch.float32,
+            precision=precision_for(self.network, games, config.num_games * config.n_step, self.device),
         )
-        self.learner.precision = self._choose_precision()
-
-    def _choose_precision(self) -> torch.dtype:
-        """The faster one for images. Other numbers need more than the eight bits of bfloat16."""
-        games, rows = self.games, self.config.num_games * self.config.n_step
-        if len(games.frame_shape) == 1:
-            return torch.float32
-        blank = np.zeros((rows, games.stack, *games.frame_shape), games.frame_dtype)
-        return faster_precision(self.device, lambda dtype: self.network(network_input(blank, self.device, dtype)))
 
     def _perceive(self, observations: np.ndarray) -> Seen:
         return (network_input(observations, self.device, self.learner.precision),)

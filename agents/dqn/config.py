@@ -66,9 +66,6 @@ class DQNConfig:
     """ε in the end. Nature: 0.1; a point of Breakout hangs on each of many steps, one slip in a hundred is enough."""
     epsilon_steps: int = 250_000
     """Steps over which ε falls linearly. Nature: 1 million."""
-    temperature: float = 0.0
-    """τ: what is not random by ε is drawn from softmax(Q/τ), so that where actions hardly differ all are tried; 0 takes
-    the best. Nature: 0. A game without chance is else played the same way again and again."""
     solved_at: float = 0.0
     """Training ends once the mean score of the last 100 games reaches this; 0: it never does."""
 
@@ -77,7 +74,7 @@ class DQNConfig:
             check_range(name, getattr(self, name), 1)
         for name, most in (("num_games", 1_024), ("batch_size", 65_536), ("n_step", 100), ("channels", 1_024)):
             check_range(name, getattr(self, name), 1, most)
-        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "temperature", "solved_at"):
+        for name in ("learning_starts", "epsilon_steps", "learning_rate", "adam_epsilon", "solved_at"):
             check_range(name, getattr(self, name), 0)
         check_range("gradient_clip", self.gradient_clip, 1e-9)
         for name in ("discount", "epsilon_start", "epsilon_end", "priority_exponent", "importance_start", "momentum"):

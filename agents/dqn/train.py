@@ -25,10 +25,10 @@ from agents.layers import (
     as_saved,
     autocast,
     channels_last,
-    faster_precision,
     from_saved,
     has_batch_norm,
     network_input,
+    precision_for,
 )
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Transitions, Update
@@ -92,14 +92,7 @@ class DQNTrainer:
         whole = self.device.type != "cpu" or has_batch_norm(self.online)
         most = min(config.batch_size // SMALLEST_PART, torch.get_num_threads())
         self._workers = Workers(1 if whole else max(1, most))
-        self.precision = self._choose_precision()
-
-    def _choose_precision(self) -> torch.dtype:
-        """The faster one for images. Other numbers need more than the eight bits of bfloat16."""
-        if len(self.games.frame_shape) == 1:
-            return torch.float32
-        blank = np.zeros((self.config.batch_size, self.games.stack, *self.games.frame_shape), self.games.frame_dtype)
-        return faster_precision(self.device, lambda dtype: self.online(network_input(blank, self.device, dtype)))
+        self.precision = precision_for(self.online, games, config.batch_size, self.device)
 
     @property
     def epsilon(self) -> float:
@@ -146,17 +139,14 @@ class DQNTrainer:
         return self.games.num_games * c.replay_ratio
 
     def _explore(self, observations: np.ndarray) -> np.ndarray:
-        """Actions (N,) for observations (N, stack, *frame): random with ε, else the best, or drawn by `temperature`."""
+        """ε-greedy actions (N,) for observations (N, stack, *frame)."""
         random_actions = self.random.integers(0, len(self.games.action_names), self.games.num_games)
         explores = self.random.random(self.games.num_games) < self.epsilon
         if explores.all():
             return random_actions
         with torch.inference_mode(), autocast(self.device, self.precision):
-            values = self.online(self._input(observations)).cpu().numpy()
-        if self.config.temperature:
-            # The largest of values to which noise of this kind is added is a draw from their softmax (Gumbel's trick).
-            values = values + self.config.temperature * self.random.gumbel(size=values.shape)
-        return np.where(explores, random_actions, values.argmax(-1))
+            greedy = self.online(self._input(observations)).argmax(-1).cpu().numpy()
+        return np.where(explores, random_actions, greedy)
 
     def learn(self) -> dict[str, float]:
         """One update on real steps, and those on imagined ones; gives the metrics of the first.

@@ -28,6 +28,7 @@ from agents.layers import Workers, as_saved, autocast, channels_last, faster_pre
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay, Sequences
+from agents.scores import Scores
 from agents.tensors import from_columns, to_columns, with_prefix
 
 SMALLEST_PART = 8
@@ -125,20 +126,16 @@ class DreamerTrainer:
         observations = self.games.reset(seed=int(self.random.integers(2**31)))
         self.replay.add_first(observations)
         taken, began = self.behaviour.actions.none(count), np.ones(count, bool)
-        state, scores = self.model.rssm.initial(count), np.zeros(count)
+        state, scores = self.model.rssm.initial(count), Scores(count)
         while self.step < total_steps:
             state, actions = self._choose(state, observations, taken, began)
             steps = self.games.step(actions)
             self.replay.add_steps(steps)
             observations, taken, began = steps.observations, steps.actions, steps.began
             self.step += count
-            scores += steps.rewards
-            over = steps.terminated | steps.truncated
-            ended = tuple(scores[over].tolist())
-            scores[over] = 0
             if self._can_learn:
                 self._steps_owed += count * c.replay_ratio
-            yield Update(self.step, self.updates, scores=ended)
+            yield Update(self.step, self.updates, scores=scores.add(steps))
             while self._steps_owed >= c.batch_size * c.batch_length:
                 self._steps_owed -= c.batch_size * c.batch_length
                 metrics = self.learn()

@@ -24,7 +24,7 @@ from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
 from agents.interfaces import Games
-from agents.layers import as_saved, channels_last, faster_precision, from_saved, network_input
+from agents.layers import as_saved, channels_last, from_saved, network_input, precision_for
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay
 from agents.tensors import from_columns, to_columns, with_prefix
@@ -73,9 +73,7 @@ class I2ATrainer:
             self.parts.environment_model.requires_grad_(False)  # but for stage 1, in which it asks for gradients
         self.random = np.random.default_rng(seed)
         rows = config.num_games * config.n_step
-        blank = np.zeros((rows, games.stack, *games.frame_shape), np.uint8)
-        policy = self.parts.rollout_policy
-        self.precision = faster_precision(self.device, lambda dtype: policy(network_input(blank, self.device, dtype)))
+        self.precision = precision_for(self.parts.rollout_policy, games, rows, self.device)
         self._build_learners(emulator)
         self.replay: SequenceReplay | None = None
         self.collected, self.has_begun = 0, False

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.dqn.network import QNetwork
 from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
-from agents.layers import as_saved, autocast, channels_last, faster_precision, from_saved, network_input
+from agents.layers import as_saved, autocast, channels_last, from_saved, network_input, precision_for
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.pqn.config import PQNConfig
 from agents.pqn.network import build_network
@@ -46,22 +45,15 @@ class PQNTrainer:
         self.config, self.games = config, games
         self.device = device or torch.device("cpu")
         torch.manual_seed(seed)
-        network: QNetwork = build_network(len(games.action_names), games.stack, games.frame_shape)
+        network = build_network(len(games.action_names), games.stack, games.frame_shape)
         self.network = channels_last(network).to(self.device)
         self._parameters = list(self.network.parameters())
         self.optimizer = torch.optim.RAdam(self.network.named_parameters(), config.learning_rate)
         self.random = np.random.default_rng(seed)
         self.step, self.updates = 0, 0
         self.scores = Scores(games.num_games, config.solved_at)
-        self.precision = self._choose_precision()
-
-    def _choose_precision(self) -> torch.dtype:
-        """The faster one for images. Other numbers need more than the eight bits of bfloat16."""
-        games, rows = self.games, max(1, self.config.num_games * self.config.n_step // self.config.batches)
-        if len(games.frame_shape) == 1:
-            return torch.float32
-        blank = np.zeros((rows, games.stack, *games.frame_shape), games.frame_dtype)
-        return faster_precision(self.device, lambda dtype: self.network(network_input(blank, self.device, dtype)))
+        rows = max(1, config.num_games * config.n_step // config.batches)
+        self.precision = precision_for(self.network, games, rows, self.device)
 
     @property
     def epsilon(self) -> float:

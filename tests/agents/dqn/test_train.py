@@ -61,19 +61,6 @@ def test_epsilon_falls_from_where_learning_starts() -> None:
     assert seen == pytest.approx([1.0, 1.0, 0.505, 0.01, 0.01])
 
 
-@pytest.mark.parametrize(("temperature", "share"), [(0.0, 1.0), (0.5, 1 / (1 + np.exp(-2))), (1e9, 0.5)])
-def test_the_temperature_says_how_often_the_lesser_action_is_tried(temperature: float, share: float) -> None:
-    config = dataclasses.replace(TINY, temperature=temperature, epsilon_start=0.0, epsilon_end=0.0)
-    trainer = DQNTrainer(config, Corridor())
-    with torch.no_grad():  # Q(0) = 0, Q(1) = 1, whatever is seen
-        for parameter in trainer.online.parameters():
-            parameter.zero_()
-        trainer.online.head.bias[1] = 1
-    observations = np.ones((2, 1, 1), np.float32)
-    tried = np.concatenate([trainer._explore(observations) for _ in range(2_000)])
-    assert (tried == 1).mean() == pytest.approx(share, abs=0.03)
-
-
 def test_the_target_network_is_copied_every_period_and_only_then() -> None:
     trainer = breakout_trainer()
     run(trainer, 40)
@@ -222,7 +209,6 @@ def test_devices() -> None:
         {"discount": 1.5},
         {"num_games": 0},
         {"epsilon_end": -0.1},
-        {"temperature": -1},
         {"learning_rate": float("nan")},
         {"replay_capacity": 1},
     ],
