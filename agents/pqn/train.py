@@ -121,7 +121,6 @@ class PQNTrainer:
                     yield self._descend(played.seen[part], played.actions[part], played.returns[part])
 
     def _descend(self, seen: torch.Tensor, actions: torch.Tensor, returns: torch.Tensor) -> dict[str, float]:
-        seen = seen.contiguous(memory_format=_layout(seen))
         with autocast(self.device, self.precision):
             values = self.network(seen)
         q = values.gather(-1, actions[:, None]).squeeze(-1)
@@ -175,8 +174,3 @@ class PQNTrainer:
         self.scores.begin(counters["recent_scores"])
         self.precision = from_saved(counters["precision"], self.device, self.precision)
         self.random.bit_generator.state = counters["random"]
-
-
-def _layout(seen: torch.Tensor) -> torch.memory_format:
-    """Pictures lie channels last."""
-    return torch.channels_last if seen.dim() == 4 else torch.contiguous_format
