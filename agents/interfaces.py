@@ -105,10 +105,14 @@ class Policy(Protocol):
 
 
 class MixableModel(WorldModel, Protocol):
-    """A world model in whose batch single futures can begin anew."""
+    """A world model whose batch is of single futures: each can begin anew, or go on alone."""
 
     def mix(self, state: Any, other: Any, rows: np.ndarray) -> Any:
         """`state` with the futures of `other`, of as many rows, wherever `rows` (B,) bool is true."""
+        ...
+
+    def row(self, state: Any, place: int) -> Any:
+        """The state of one of its futures alone."""
         ...
 
 

@@ -8,7 +8,7 @@ import torch
 from agents.a2c.network import ActorCritic
 from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.errors import UserError
-from agents.imagination import unroll
+from agents.imagination import Recall, unroll
 from agents.interfaces import Memoryless
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
@@ -40,6 +40,7 @@ class A2CAgent(Memoryless):
         self.network = channels_last(network).to(self.device).eval()
         self.action_names = action_names
         self.emulator = emulator
+        self._recall = Recall()
 
     @torch.inference_mode()
     def judge(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +56,7 @@ class A2CAgent(Memoryless):
         return likeliest(self.judge(observations)[0])
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
-        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall)
 
     def world_model(self, seed: int | None = None) -> EmulatorModel:
         """The emulator, which knows one future only."""

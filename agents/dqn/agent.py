@@ -8,7 +8,7 @@ import torch
 from agents.dqn.network import QNetwork
 from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.errors import UserError
-from agents.imagination import unroll
+from agents.imagination import Recall, unroll
 from agents.interfaces import Memoryless
 from agents.layers import channels_last, network_input
 from agents.records import Decision, Moment, Rollout
@@ -43,6 +43,7 @@ class DQNAgent(Memoryless):
         self.network = channels_last(network).to(self.device).eval()
         self.action_names = action_names
         self.emulator = emulator
+        self._recall = Recall()
         self.epsilon = epsilon
         self._random = np.random.default_rng(seed)
 
@@ -62,7 +63,7 @@ class DQNAgent(Memoryless):
         return epsilon_greedy(self.q_values(observations), self.epsilon)
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
-        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+        return unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall)
 
     def world_model(self, seed: int | None = None) -> EmulatorModel:
         """The emulator, which leaves nothing to chance that the moment's snapshot does not hold: no seed matters."""

@@ -18,7 +18,7 @@ from agents.dreamer.rssm import Choice, State
 from agents.dreamer.world_model import WorldModel
 from agents.envs.settings import AtariSettings
 from agents.errors import UserError
-from agents.imagination import unroll
+from agents.imagination import Recall, unroll
 from agents.interfaces import Prediction
 from agents.layers import halve_where_faster
 from agents.records import Decision, Moment, Perception, Rollout
@@ -89,6 +89,12 @@ class DreamModel:
             torch.where(anew, other.doubt, state.doubt),
         )
 
+    def row(self, state: DreamState, place: int) -> DreamState:
+        """As `MixableModel.row`."""
+        one = slice(place, place + 1)
+        dreamt = state.state.map(lambda part: part[one])
+        return DreamState(dreamt, state.screens[one], state.waits[one], state.doubt[one])
+
     def draw(self, features: torch.Tensor, screens: np.ndarray) -> np.ndarray:
         """States (B·K, f), K of each row, as pictures (B·K, h, w, 3) uint8, in their place on screens (B, h, w, 3)."""
         blocks = self._model.decoder(features)
@@ -125,6 +131,7 @@ class DreamerAgent:
             halve_where_faster(network, "last")
         self.action_names = action_names
         self.settings = settings
+        self._recall = Recall()
         self._fire = action_names.index("FIRE") if settings and settings.fire and "FIRE" in action_names else None
 
     def begin(self, rows: int) -> State:
@@ -157,10 +164,14 @@ class DreamerAgent:
             return memory
         return self.observe(self.begin(1), moment.observation[None], self.behaviour.actions.none(1), np.ones(1, bool))
 
+    def _remembered(self, moment: Moment) -> Moment:
+        """This moment, with what it remembers there."""
+        return moment if moment.memory is not None else replace(moment, memory=self._memory_of(moment))
+
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
         """As `Agent.imagine`; one sample is the most likely future, several are drawn, the same ones each time."""
-        present = replace(moment, memory=self._memory_of(moment))
-        return unroll(self.world_model(0 if samples > 1 else None), present, horizon, self.policy, actions, samples)
+        seed, recall = (0, None) if samples > 1 else (None, self._recall)
+        return unroll(self.world_model(seed), self._remembered(moment), horizon, self.policy, actions, samples, recall)
 
     def world_model(self, seed: int | None = None) -> DreamModel:
         if self.settings is None:
@@ -181,7 +192,7 @@ class DreamerAgent:
     @torch.inference_mode()
     def perceive(self, moment: Moment, actions: np.ndarray, seen: Moment) -> Perception:
         model, rssm = self.world_model(), self.model.rssm
-        dreamt = model.start(replace(moment, memory=self._memory_of(moment)), 1)
+        dreamt = model.start(self._remembered(moment), 1)
         for action in actions:
             dreamt = model.step(dreamt, np.array([action]))
         memory, choose = dreamt.state.memory, rssm.latents.most_likely

@@ -81,3 +81,7 @@ class EmulatorModel:
         """As `MixableModel.mix`."""
         snapshots = (new if row else old for old, new, row in zip(state.snapshots, other.snapshots, rows, strict=True))
         return EmulatorState(tuple(snapshots), np.where(rows, other.rewards, state.rewards))
+
+    def row(self, state: EmulatorState, place: int) -> EmulatorState:
+        """As `MixableModel.row`."""
+        return EmulatorState(state.snapshots[place : place + 1], state.rewards[place : place + 1])

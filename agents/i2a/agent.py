@@ -19,7 +19,7 @@ from agents.i2a.config import I2AConfig
 from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, Rollouts, copies
-from agents.imagination import unroll
+from agents.imagination import Recall, unroll
 from agents.interfaces import Memoryless, MixableModel
 from agents.layers import channels_last, halve_where_faster, network_input
 from agents.records import Decision, Moment, Rollout
@@ -60,6 +60,7 @@ class I2AAgent(Memoryless):
         )
         # Who looks ahead from a moment asks several times what is decided there.
         self._decided: tuple[Moment, Decision] | None = None
+        self._recall = Recall()
 
     # -- deciding --------------------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class I2AAgent(Memoryless):
             waits = isinstance(self._model, PerfectModel) and moment.needs_fire
             fire = self._rollout_policy.fire_action
             actions = np.array([[fire if waits and fire is not None else decision.action]])
-        rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples)
+        rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall)
         rollout.values[:, 0] = decision.value
         return rollout
 

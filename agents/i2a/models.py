@@ -131,6 +131,11 @@ class LearntModel:
 
         return self._rows(mixed, mixed_arrays, state, other)
 
+    def row(self, state: ModelState, place: int) -> ModelState:
+        """As `MixableModel.row`."""
+        one = slice(place, place + 1)
+        return self._rows(lambda part, _: part[one], lambda part, _: part[one], state)
+
     @staticmethod
     def _rows(
         of_tensors: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],

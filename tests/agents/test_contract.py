@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,6 +153,35 @@ def test_imagining_twice_from_one_moment_gives_the_same(agent: Agent, game: Atar
     first, second = agent.imagine(moment, 6), agent.imagine(moment, 6)
     np.testing.assert_array_equal(first.frames, second.frames)
     np.testing.assert_array_equal(first.values, second.values)
+
+
+def test_a_future_that_leaves_a_known_one_is_imagined_from_there_on_and_as_from_nothing(
+    kind: str, game: AtariGame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, horizon = KINDS[kind](), 8
+    memory = agent.observe(agent.begin(1), game.observation[None], np.array([0]), np.array([True]))
+    moment = replace(game.moment(), memory=memory)
+    known = agent.imagine(moment, horizon, np.arange(4)[:, None])
+    judged: list[Any] = []
+    policy = agent.policy
+    monkeypatch.setattr(agent, "policy", lambda state: judged.append(state) or policy(state))
+    for row, leaves in ((2, 5), (0, 6), (0, 0)):
+        given = known.actions[row : row + 1, : leaves + 1].copy()
+        given[0, leaves] = (given[0, leaves] + 1) % 4
+        judged.clear()
+        grown, alone = agent.imagine(moment, horizon, given), KINDS[kind]().imagine(moment, horizon, given)
+        assert len(judged) == 1 + horizon - leaves if leaves else len(judged) >= horizon - 1
+        np.testing.assert_array_equal(grown.actions, alone.actions)
+        np.testing.assert_allclose(grown.frames.astype(int), alone.frames.astype(int), atol=1)
+        for name in ("rewards", "continues", "values", "uncertainty"):
+            np.testing.assert_allclose(getattr(grown, name), getattr(alone, name), rtol=1e-3, atol=1e-3)
+        known = grown
+    longer = agent.imagine(moment, horizon + 2, known.actions)
+    np.testing.assert_array_equal(longer.frames[:, : horizon + 1], known.frames)
+    assert longer.horizon == horizon + 2
+    game.step(2)
+    elsewhere = replace(game.moment(), memory=memory)
+    np.testing.assert_array_equal(agent.imagine(elsewhere, 2, known.actions[:, :1]).frames[0, 0], game.screen)
 
 
 def test_the_first_imagined_action_is_the_one_that_would_be_taken(agent: Agent, game: AtariGame) -> None:
