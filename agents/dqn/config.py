@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from agents.errors import UserError
 from agents.settings import check_choice, check_range
 
 OPTIMIZERS = ("adam", "sgd")
@@ -48,8 +49,10 @@ class DQNConfig:
     """Updates on steps that a learnt model imagines, after each one on real steps (Dyna-Q; Sutton 1990). 0: none."""
     batch_norm: bool = False
     """Batch normalisation in the encoder; images are then read by five convolutions instead of Nature's three."""
+    layer_norm: bool = False
+    """Layer normalisation in the encoder instead, as PQN has it."""
     channels: int = 32
-    """Channels of each of these five convolutions. 128, as a lesson has them, take seven times as long."""
+    """Channels of each of the five convolutions. 128, as a lesson has them, take seven times as long."""
     optimizer: str = "adam"
     """adam, or sgd with momentum. Nature: RMSProp."""
     learning_rate: float = 2.5e-4
@@ -58,6 +61,9 @@ class DQNConfig:
     """Added to Adam's denominator."""
     momentum: float = 0.9
     """Of SGD."""
+    huber: bool = True
+    """Huber's loss: Nature clips the TD error to ±1, which is the same. Without it, the squared error: what is rare and
+    weighs much, such as a lost life, then counts for all that it weighs."""
     gradient_clip: float = 10.0
     """Largest norm of the gradient (Wang et al. 2016). Nature: none, but its TD error is clipped to ±1."""
     epsilon_start: float = 1.0
@@ -81,6 +87,8 @@ class DQNConfig:
             check_range(name, getattr(self, name), 0, 1)
         check_range("updates_per_episode", self.updates_per_episode, 0, 1_000_000)
         check_range("dyna", self.dyna, 0, 1_000)
+        if self.batch_norm and self.layer_norm:
+            raise UserError("batch_norm and layer_norm exclude each other; turn one of them off.")
         if self.batch_norm:
             check_range("batch_size with batch_norm", self.batch_size, 2)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from agents.dqn.config import DQNConfig
-from agents.layers import NatureEncoder, NormalisedEncoder, StateEncoder, initialise, no_norm
+from agents.layers import NatureEncoder, Norm, NormalisedEncoder, StateEncoder, initialise, layer_norm, no_norm
 
 
 class QNetwork(nn.Module):
@@ -55,12 +55,13 @@ def build_network(
     config = config or DQNConfig()
     streams = 2 if config.dueling else 1
     encoder: NatureEncoder | NormalisedEncoder | StateEncoder
+    norm: Norm = layer_norm if config.layer_norm else no_norm
     if len(frame_shape) == 1:
-        encoder = StateEncoder(frame_shape[0], 64 * streams, nn.BatchNorm1d if config.batch_norm else no_norm)
+        encoder = StateEncoder(frame_shape[0], 64 * streams, nn.BatchNorm1d if config.batch_norm else norm)
     elif config.batch_norm:
         encoder = NormalisedEncoder(stack, config.channels, 512 * streams)
     else:
-        encoder = NatureEncoder(stack, 512 * streams)
+        encoder = NatureEncoder(stack, 512 * streams, frame_shape[0], norm)
         initialise(encoder)
     head = DuelingHead if config.dueling else nn.Linear
     return QNetwork(encoder, head(encoder.features, num_actions))

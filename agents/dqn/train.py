@@ -218,8 +218,8 @@ class DQNTrainer:
         taken = torch.from_numpy(part.transitions.actions).to(self.device)
         weights = torch.from_numpy(part.weights).to(self.device)
         q = values.gather(-1, taken[:, None]).squeeze(-1)
-        # Nature clips the TD error to ±1; that is a Huber loss.
-        loss = (weights * F.smooth_l1_loss(q, target, reduction="none")).sum() / self.config.batch_size
+        errors = F.smooth_l1_loss(q, target, reduction="none") if self.config.huber else 0.5 * (q - target).square()
+        loss = (weights * errors).sum() / self.config.batch_size
         gradient = torch.autograd.grad(loss, self._parameters)
         mean = q.detach().sum().item() / self.config.batch_size
         return Learnt(loss.item(), mean, (target - q.detach()).cpu().numpy(), gradient)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from agents.catalogue import find_checkpoint, load_agent, shipped_checkpoints
 from agents.dqn.config import DQNConfig
@@ -41,13 +42,13 @@ def test_the_streams_of_the_dueling_head_are_apart() -> None:
 
 
 @pytest.mark.parametrize("dueling", [False, True])
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("norm", ["", "batch_norm", "layer_norm"])
 @pytest.mark.parametrize(("stack", "frame_shape"), [(4, (84, 84)), (1, (4,))])
-def test_every_encoder_goes_with_every_head(
-    dueling: bool, batch_norm: bool, stack: int, frame_shape: tuple[int, ...]
-) -> None:
-    network = build_network(5, stack, frame_shape, DQNConfig(dueling=dueling, batch_norm=batch_norm, channels=8))
-    assert has_batch_norm(network) == batch_norm
+def test_every_encoder_goes_with_every_head(dueling: bool, norm: str, stack: int, frame_shape: tuple[int, ...]) -> None:
+    config = DQNConfig(dueling=dueling, channels=8, **({norm: True} if norm else {}))
+    network = build_network(5, stack, frame_shape, config)
+    assert has_batch_norm(network) == (norm == "batch_norm")
+    assert any(isinstance(part, nn.GroupNorm) for part in network.modules()) == (norm == "layer_norm")
     dtype = np.uint8 if len(frame_shape) == 2 else np.float32
     observations = np.random.default_rng(0).integers(0, 200, (3, stack, *frame_shape)).astype(dtype)
     network(network_input(observations, CPU)).sum().backward()

@@ -10,7 +10,7 @@ from corridor import TINY, Corridor, run, saved
 
 from agents.dqn.config import DQNConfig
 from agents.dqn.network import build_network
-from agents.dqn.train import DQNTrainer, Learnt
+from agents.dqn.train import DQNTrainer, Learnt, Part
 from agents.envs.atari import AtariGames
 from agents.envs.cartpole import CartPoleGames
 from agents.errors import TrainingDiverged, UserError
@@ -133,6 +133,20 @@ def test_a_loss_that_is_not_finite_stops_training_before_the_weights_change() ->
     assert torch.equal(trainer.online.head.weight, before)
 
 
+@pytest.mark.parametrize(("huber", "loss"), [(True, 2.5), (False, 4.5)])
+def test_an_error_of_three_by_hand(huber: bool, loss: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Huber: 3 − ½; squared: ½ · 3²."""
+    trainer = DQNTrainer(dataclasses.replace(TINY, huber=huber, prioritised=False), Corridor())
+    run(trainer, 60)
+
+    def three_more(part: Part) -> torch.Tensor:
+        values = trainer.online(trainer._input(part.transitions.observations))
+        return values.gather(-1, torch.from_numpy(part.transitions.actions)[:, None])[:, 0].detach() + 3
+
+    monkeypatch.setattr(trainer, "_targets", three_more)
+    assert trainer.learn()["loss"] == pytest.approx(loss, rel=1e-5)
+
+
 def test_in_bfloat16_nearly_all_greedy_actions_are_those_of_float32() -> None:
     torch.manual_seed(0)
     network = channels_last(build_network(4, 4, (84, 84)))
@@ -211,6 +225,7 @@ def test_devices() -> None:
         {"epsilon_end": -0.1},
         {"learning_rate": float("nan")},
         {"replay_capacity": 1},
+        {"batch_norm": True, "layer_norm": True},
     ],
 )
 def test_numbers_out_of_range_are_refused(wrong: dict) -> None:
