@@ -12,7 +12,7 @@ from torch import nn
 
 from agents.dreamer.actions import Actions, Discrete
 from agents.dreamer.config import SIZES, DreamerConfig
-from agents.dreamer.latents import LATENTS
+from agents.dreamer.latents import LATENTS, tempered
 from agents.dreamer.networks import MLP
 from agents.dreamer.rssm import State
 from agents.dreamer.world_model import WorldModel
@@ -96,9 +96,8 @@ def dream(
     differentiable: rewards and features then know how they follow from the actor's choices, through the dynamics.
     """
     actions, chosen, log_policy = behaviour.actions, [], []
-    latents = model.rssm.latents
-    drawn = functools.partial(latents.sample, generator=generator)
-    choose = latents.most_likely if behaviour.config.likely_dreams else drawn
+    temperature = behaviour.config.dream_temperature
+    choose = functools.partial(tempered, model.rssm.latents, temperature=temperature, generator=generator)
     with torch.set_grad_enabled(differentiable):
         state, features = start, [start.features]
         for _ in range(horizon):

@@ -78,6 +78,9 @@ class DreamerConfig:
     continue_weight: float = 1.0
     """Of the loss of what ends a life, or the game. Paper's code: 5, beside a β of 0.1: fifty
     times the divergence's."""
+    overshoot: int = 0
+    """Steps that the world model also dreams, from one time of each batch, and is judged by as by those that it saw:
+    overshooting (Hafner et al. 2019, section 4) on what is observed. Paper: none."""
     kl_scale: float = 1.0
     """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
     kl_warmup: int = 1_000
@@ -106,10 +109,10 @@ class DreamerConfig:
     """ppo: parts into which a worker's dreams are divided each time, as far as they go, with an update for each."""
     horizon: int = 15
     """Steps of a dream that the actor learns from."""
-    likely_dreams: bool = False
-    """A dream goes on with the likeliest class of each variable instead of a drawn one. Paper: drawn. Breakout leaves
-    nothing to chance, but the priors of a young model do: after 1,700 updates the ball is found after five drawn steps
-    in 32 % of dreams, after five of the likeliest in 94 %."""
+    dream_temperature: float = 1.0
+    """Of the latents' beliefs in the actor's dreams (as in Ha & Schmidhuber 2018, section 4.3): 1 draws from them, 0
+    takes the likeliest. Paper: 1. Breakout leaves nothing to chance, but the priors of a young model do: after 1,700
+    updates the ball is found after five drawn steps in 32 % of dreams, after five of the likeliest in 94 %."""
     dreams: int = 128
     """Dreams dreamt at a time, begun at states of the batch. Paper: one from every state, 2,500."""
     dream_updates: int = 1
@@ -154,6 +157,7 @@ class DreamerConfig:
             ("variables", 1, 256),
             ("classes", 2, 256),
             ("batch_length", 2, 1_000),
+            ("overshoot", 0, self.batch_length - 1),
             ("horizon", 1, 200),
             ("dreams", 1, 65_536),
             ("dream_updates", 1, 1_000),
@@ -167,7 +171,7 @@ class DreamerConfig:
             ("plan_exploration", 0, 1),
         ):
             check_range(name, getattr(self, name), least, most)
-        for name in ("kl_balance", "discount", "lambda_", "ends_share"):
+        for name in ("kl_balance", "discount", "lambda_", "ends_share", "dream_temperature"):
             check_range(name, getattr(self, name), 0, 1)
         counts = ("learning_starts", "collect", "pretrain", "kl_warmup")
         scales = (
@@ -205,7 +209,8 @@ BREAKOUT = DreamerConfig(
     from_agent="breakout-a2c",
     collect=160_000,
     pretrain=9_000,
-    likely_dreams=True,
+    dream_temperature=0.25,
+    overshoot=10,
     reward_weight=10.0,
     continue_weight=50.0,
     # An actor exploits what the model has not seen: balls at the edge of the paddle. Its misses are to be known soon.

@@ -108,6 +108,10 @@ class Latents(Protocol):
         """(..., variables, width)."""
         ...
 
+    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+        """The belief at a temperature above 0: surer below 1, as it is at 1."""
+        ...
+
     def divergence(self, posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
         """KL(posterior ‖ prior) in nats, summed over variables: (...)."""
         ...
@@ -132,6 +136,9 @@ class Categorical:
     divergence = staticmethod(divergence)
     entropy = staticmethod(entropy)
 
+    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+        return torch.softmax(belief.log() / temperature, -1)
+
 
 class Gaussian:
     """Independent normal variables, of a deviation of at least `LEAST` (implements `Latents`)."""
@@ -153,6 +160,10 @@ class Gaussian:
     def most_likely(self, belief: torch.Tensor) -> torch.Tensor:
         return belief[..., :1]
 
+    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+        mean, deviation = belief.split(1, -1)
+        return torch.cat([mean, deviation * temperature], -1)
+
     def divergence(self, posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
         (mean, deviation), (expected, spread) = posterior.unbind(-1), prior.unbind(-1)
         squares = (deviation.square() + (mean - expected).square()) / (2 * spread.square())
@@ -160,6 +171,15 @@ class Gaussian:
 
     def entropy(self, belief: torch.Tensor) -> torch.Tensor:
         return (belief[..., 1].log() - math.log(self.LEAST)).sum(-1)
+
+
+def tempered(
+    latents: Latents, belief: torch.Tensor, temperature: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """A draw at a temperature, 0 to 1, as `Latents.sample`; at 0 the most likely."""
+    if temperature == 0:
+        return latents.most_likely(belief)
+    return latents.sample(belief if temperature == 1 else latents.sharpened(belief, temperature), generator)
 
 
 LATENTS: dict[str, Callable[[int, int], Latents]] = {

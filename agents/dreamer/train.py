@@ -38,6 +38,9 @@ PICTURED = 4
 CALIBRATION = 512
 """Pictures from which the world model learns what is usual."""
 
+SETTLED = 3
+"""Steps after which a state knows how fast things move."""
+
 RATES = "smaller learning rates"
 
 Gradients = dict[str, tuple[torch.Tensor, ...]]
@@ -255,13 +258,19 @@ class DreamerTrainer:
         """How much of β counts by now."""
         return min(1.0, self.updates / self.config.kl_warmup) if self.config.kl_warmup else 1.0
 
+    def _dream_begins(self, generator: torch.Generator) -> int:
+        """The time after which dreams of a batch are judged: any that leaves room for them, not among the first."""
+        latest = self.config.batch_length - self.config.overshoot
+        first = min(SETTLED, latest - 1)
+        return int(torch.randint(first, latest, (), generator=generator, device=self.device))
+
     def _model_gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Awake]:
         """Metrics and gradients of a part of a batch, and from where dreams can begin."""
         sequences, generator = part
         choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
         batch = self._batch(sequences)
         with autocast(self.device, self.precision):
-            loss, states, parts = self.model.loss(batch, choose, self._kl_share)
+            loss, states, parts = self.model.loss(batch, choose, self._kl_share, self._dream_begins(generator))
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
         gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
         return losses, gradients, Awake(states.map(torch.Tensor.detach), batch.playing, generator)

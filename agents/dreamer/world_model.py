@@ -31,6 +31,11 @@ class Batch:
     alive: torch.Tensor
     playing: torch.Tensor
 
+    def between(self, part: slice) -> Batch:
+        """The same sequences, at some of their times."""
+        blocks = _rows(self.blocks, self.rewards.shape[1], part)
+        return Batch(blocks, *(column[part] for column in list(vars(self).values())[1:]))
+
 
 def symlog(x: torch.Tensor) -> torch.Tensor:
     """sign(x) ln(|x| + 1): rewards of any game on one scale (Hafner et al. 2023, eq. 9)."""
@@ -92,12 +97,13 @@ class WorldModel(nn.Module):
         return probabilities[..., 0], probabilities[..., 1]
 
     def loss(
-        self, batch: Batch, choose: Choice | None = None, kl_share: float = 1.0
+        self, batch: Batch, choose: Choice | None = None, kl_share: float = 1.0, begin: int = 0
     ) -> tuple[torch.Tensor, State, dict[str, torch.Tensor]]:
         """The mean loss of a step (Hafner et al. 2021, eq. 2), the states (T, B, …), and its parts by name.
 
         choose: how a latent comes from its posterior; None stands for a sample.
         kl_share: of the weight of the divergence.
+        begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are.
         """
         c, latents = self.config, self.rssm.latents
         times, rows = batch.rewards.shape
@@ -105,25 +111,60 @@ class WorldModel(nn.Module):
         states, posterior = self.rssm.observe(embeddings, batch.actions, batch.first, self.rssm.initial(rows), choose)
         prior = self.rssm.prior(states.memory)
         kl_loss, kl = balanced_divergence(posterior, prior, c.kl_balance, c.free_nats, latents.divergence)
-        features = states.features
-        image = self.image_loss(features, batch)
+        weights = self._weights(batch)
+        ahead = slice(begin + 1, begin + 1 + c.overshoot)
+        # A copy: where a picture's error is computed, its weights are written over.
+        weights_ahead = None if weights is None else _rows(weights, rows, ahead).clone()
+        shown, parts = self._shown(states.features, batch, weights)
+        loss = (shown + c.kl_scale * kl_share * kl_loss).mean()
+        if c.overshoot:
+            dreamt, known = self._dreamt(states.map(lambda part: part[begin]), batch, ahead)
+            missed, _ = self._shown(dreamt, batch.between(ahead), weights_ahead)
+            parts["dreamt"] = missed * known
+            loss = loss + parts["dreamt"].mean()
+        parts |= {"kl": kl, "entropy": latents.entropy(posterior)}
+        return loss, states, {name: part.detach().mean() for name, part in parts.items()}
+
+    def _shown(
+        self, features: torch.Tensor, batch: Batch, weights: torch.Tensor | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss (T, B) of all that states (T, B, f) say of what is seen, earned and ended; and its parts."""
+        c = self.config
+        image = self.image_loss(features, batch, weights)
         reward = 0.5 * (self.reward_head(features).squeeze(-1) - symlog(batch.rewards)).square()
         ends = torch.stack([batch.alive, batch.playing], -1)
         goes_on = F.binary_cross_entropy_with_logits(self.continue_head(features), ends, reduction="none").sum(-1)
-        outcome = c.reward_weight * reward + c.continue_weight * goes_on
-        loss = (image + outcome + c.kl_scale * kl_share * kl_loss).mean()
-        parts = {"image": image, "reward": reward, "continue": goes_on, "kl": kl, "entropy": latents.entropy(posterior)}
-        return loss, states, {name: part.detach().mean() for name, part in parts.items()}
+        loss = image + c.reward_weight * reward + c.continue_weight * goes_on
+        return loss, {"image": image, "reward": reward, "continue": goes_on}
 
-    def image_loss(self, features: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Half the squared error of each picture, summed over its pixels, moving ones weighed: (T, B)."""
+    def _dreamt(self, state: State, batch: Batch, ahead: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The features (H, B, f) of the likeliest dream from `state` (B, …), just before the times `ahead`, under the
+        actions that were taken, and 1 where it can be judged (H, B): until another game begins.
+        """
+        features = []
+        for actions in batch.actions[ahead]:
+            state, _ = self.rssm.imagine(state, actions, self.rssm.latents.most_likely)
+            features.append(state.features)
+        return torch.stack(features), (~batch.first[ahead]).float().cumprod(0)
+
+    def _weights(self, batch: Batch) -> torch.Tensor | None:
+        """What each pixel counts for, as `batch.blocks`; None where numbers are seen."""
+        return 1 + self.config.pixel_weight * changed(batch.blocks, batch.first) if self.pictures else None
+
+    def image_loss(self, features: torch.Tensor, batch: Batch, weights: torch.Tensor | None) -> torch.Tensor:
+        """Half the squared error of each picture, summed over its pixels, which count for `weights`: (T, B)."""
         drawn = self.decoder(features.flatten(0, 1))
-        if isinstance(self.encoder, NumbersEncoder):
+        if weights is None:
+            assert isinstance(self.encoder, NumbersEncoder)
             wanted = self.encoder.normalised(batch.blocks)
             return 0.5 * (drawn - wanted).square().sum(-1).view(batch.rewards.shape)
-        weights = 1 + self.config.pixel_weight * changed(batch.blocks, batch.first)
         error: torch.Tensor = WeightedSquares.apply(drawn, batch.blocks, weights)
         return error.view(batch.rewards.shape)
+
+
+def _rows(flat: torch.Tensor, rows: int, part: slice) -> torch.Tensor:
+    """Of (T·B, …) those of some times: (t·B, …)."""
+    return flat[part.start * rows : part.stop * rows]
 
 
 class WeightedSquares(torch.autograd.Function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from agents.dreamer.learners import judge
 from agents.dreamer.lessons import Lessons
 from agents.dreamer.networks import from_blocks, to_blocks
 from agents.dreamer.rssm import RSSM, State
+from agents.dreamer.train import DreamerTrainer
 from agents.dreamer.world_model import Batch, WeightedSquares, WorldModel, changed, symexp, symlog
 from agents.returns import lambda_returns
 
@@ -70,7 +71,7 @@ def test_each_reward_belongs_to_the_state_that_its_action_led_to() -> None:
 @pytest.mark.parametrize("likely", [True, False])
 def test_a_dream_goes_on_with_what_is_likeliest_or_with_what_is_drawn(likely: bool) -> None:
     torch.manual_seed(0)
-    config = replace(TINY, likely_dreams=likely)
+    config = replace(TINY, dream_temperature=0.0 if likely else 1.0)
     model, behaviour = WorldModel(config, 2, (36, 36, 3)), Behaviour(config, 2)
     dreamt = dream(model, behaviour, model.rssm.initial(50), 4, 0.9, torch.Generator().manual_seed(1))
     memory, latent = dreamt.features[1:].split([128, 12], -1)
@@ -81,7 +82,7 @@ def test_a_dream_goes_on_with_what_is_likeliest_or_with_what_is_drawn(likely: bo
 @pytest.mark.parametrize("likely", [True, False])
 def test_what_is_dreamt_follows_from_the_actor_s_choices_through_the_latents(likely: bool) -> None:
     torch.manual_seed(0)
-    config = replace(TINY, likely_dreams=likely)
+    config = replace(TINY, dream_temperature=0.0 if likely else 1.0)
     model, behaviour = WorldModel(config, 2, (36, 36, 3)), Behaviour(config, 2)
     torch.nn.init.normal_(behaviour.actor.last.weight)
     dreamt = dream(model, behaviour, model.rssm.initial(9), 2, 0.9, torch.Generator().manual_seed(1), True)
@@ -179,6 +180,71 @@ def test_each_loss_counts_as_much_as_it_is_told() -> None:
     loss, _, parts = model.loss(batch)
     assert parts["reward"] > 0.1
     assert loss.item() == pytest.approx(sum(scales[name] * parts[name].item() for name in scales), rel=1e-5)
+
+
+def moving(times: int, rows: int, first: Sequence[tuple[int, int]] = ()) -> Batch:
+    """Sequences of pictures by chance; `first`: at which times which games begin."""
+    random = np.random.default_rng(3)
+    blocks = to_blocks(random.integers(0, 256, (times * rows, 36, 36, 3), np.uint8))
+    actions = torch.eye(3)[torch.from_numpy(random.integers(0, 3, (times, rows)))]
+    began = torch.zeros(times, rows, dtype=torch.bool)
+    for place in first:
+        began[place] = True
+    ones = torch.ones(times, rows)
+    return Batch(blocks, actions, torch.from_numpy(random.random((times, rows), np.float32)), began, ones, ones)
+
+
+def test_overshooting_judges_a_dream_by_what_came_under_the_actions_that_were_taken() -> None:
+    """Two steps from time 1, of five: the dream's states are told step by step here, its pictures drawn one by one."""
+    torch.manual_seed(0)
+    model, batch = WorldModel(replace(TINY, overshoot=2), 3, (36, 36, 3)), moving(5, 2)
+    surely = model.rssm.latents.most_likely
+    loss, states, parts = model.loss(batch, surely, begin=1)
+    weights = 1 + TINY.pixel_weight * changed(batch.blocks, batch.first)
+    state, costs = states.map(lambda part: part[1]), []
+    for time in (2, 3):
+        state, _ = model.rssm.imagine(state, batch.actions[time], surely)
+        now = slice(2 * time, 2 * time + 2)
+        image = squares(model.decoder(state.features), batch.blocks[now], weights[now])
+        reward = 0.5 * (model.reward_head(state.features)[:, 0] - symlog(batch.rewards[time])).square()
+        ends = -nn.functional.logsigmoid(model.continue_head(state.features)).sum(-1)
+        costs.append(image + TINY.reward_weight * reward + TINY.continue_weight * ends)
+    torch.testing.assert_close(parts["dreamt"], torch.stack(costs).mean())
+    model.config = TINY
+    without, _, _ = model.loss(batch, surely)
+    torch.testing.assert_close(loss - without, parts["dreamt"], rtol=1e-3, atol=1e-3)
+
+
+def test_overshooting_alone_teaches_the_prior() -> None:
+    torch.manual_seed(0)
+    model = WorldModel(replace(TINY, overshoot=3, kl_scale=0.0), 3, (36, 36, 3))
+    loss, _, _ = model.loss(moving(6, 2), begin=2)
+    (gradient,) = torch.autograd.grad(loss, model.rssm.prior_out.weight)
+    assert gradient.abs().max() > 0
+
+
+def test_what_comes_after_another_game_has_begun_is_not_dreamt() -> None:
+    torch.manual_seed(0)
+    model = WorldModel(replace(TINY, overshoot=3), 3, (36, 36, 3))
+    surely = model.rssm.latents.most_likely
+
+    def dreamt(batch: Batch) -> float:
+        return model.loss(batch, surely, begin=1)[2]["dreamt"].item()
+
+    begun, same = moving(5, 2, [(3, 0)]), moving(5, 2, [(3, 0)])
+    same.rewards[3:, 0] = 99.0  # of the game that has begun
+    assert dreamt(same) == pytest.approx(dreamt(begun))
+    same.rewards[3, 1] = 99.0
+    assert dreamt(same) > dreamt(begun)
+
+
+@pytest.mark.parametrize(("length", "overshoot", "begins"), [(16, 10, {3, 4, 5}), (8, 0, {3, 4, 5, 6, 7}), (4, 3, {0})])
+def test_dreams_that_are_judged_have_seen_something_and_end_in_time(
+    length: int, overshoot: int, begins: set[int]
+) -> None:
+    trainer: Any = SimpleNamespace(config=replace(TINY, batch_length=length, overshoot=overshoot), device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    assert {DreamerTrainer._dream_begins(trainer, generator) for _ in range(200)} == begins
 
 
 def test_blocks_are_frames_in_another_order() -> None:
