@@ -3,45 +3,70 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from agents.interfaces import MixableModel, Policy, WorldModel
+from agents.interfaces import Policy, WorldModel
 from agents.records import Moment, Rollout
 
 
-class Recall:
-    """What was imagined from the latest moment: a future that leaves a known one is imagined from there on.
+@dataclass(frozen=True)
+class _Future:
+    """One future from `moment`: a rollout of one row and its states, of one row each, K+1 of them."""
 
-    For the futures of one model under one policy, neither of which leaves anything to chance.
+    moment: Moment
+    rollout: Rollout
+    states: list[Any]
+
+    def covers(self, other: _Future) -> bool:
+        """Whether all of the other one is known from this one."""
+        steps = other.rollout.horizon
+        return self.moment is other.moment and np.array_equal(
+            self.rollout.actions[:, :steps], other.rollout.actions[:, :steps]
+        )
+
+
+class Recall:
+    """Futures that were imagined last: one that leaves a known one is imagined from where it leaves it.
+
+    For one model under one policy, neither of which leaves anything to chance. A known future is told by the very
+    moment at which it began, not by one like it.
     """
 
-    MOST = 8
-    """Rollouts that are kept: those of all actions, and some that grew out of them."""
+    MOST = 400
+    """Steps that are remembered, of all futures together: about 0.2 MB each where they are the emulator's."""
 
     def __init__(self) -> None:
-        self._moment: Moment | None = None
-        self._known: deque[tuple[Rollout, int, list[Any]]] = deque(maxlen=self.MOST)
+        self._known: deque[_Future] = deque()  # the oldest first
 
-    def keep(self, moment: Moment, rollout: Rollout, first: int, states: list[Any]) -> None:
-        """Remember a rollout from `moment`, and its states from step `first` on."""
-        if moment is not self._moment:
-            self._moment = moment
-            self._known.clear()
-        self._known.append((rollout, first, states))
+    def keep(self, moment: Moment, rollout: Rollout, states: Sequence[Sequence[Any]]) -> None:
+        """Remember every row of a rollout from `moment`; states: of each row, K+1 of them."""
+        for name, part in vars(rollout).items():
+            if name != "model":
+                part.flags.writeable = False  # what is remembered and what is given away are the same
+        for place, of_row in enumerate(states):
+            future = _Future(moment, rollout.row(place), list(of_row))
+            self._known = deque(known for known in self._known if not future.covers(known))
+            self._known.append(future)
+        while self._known and sum(known.rollout.horizon for known in self._known) > self.MOST:
+            self._known.popleft()
 
-    def longest(self, model: MixableModel, moment: Moment, actions: np.ndarray) -> tuple[Rollout, Any] | None:
-        """The longest known beginning of the future under `actions` (K,): a rollout of one row, and where it ends."""
-        found: tuple[int, Rollout, Any] | None = None
-        for rollout, first, states in self._known if moment is self._moment else ():
-            for place, row in enumerate(rollout.actions):
-                length = min(len(row), len(actions))
-                same = int(np.argmin(np.append(row[:length] == actions[:length], False)))
-                if same >= max(first, 1 + (found[0] if found else 0)):
-                    found = same, rollout.row(place), model.row(states[same - first], place)
-        return None if found is None else (_beginning(found[1], found[0]), found[2])
+    def longest(self, moment: Moment, actions: np.ndarray) -> tuple[int, Rollout, list[Any]] | None:
+        """The longest known beginning of the future under `actions` (K,) from `moment`: its steps, and a rollout of one
+        row and states that begin with it. None where not even the first step is known.
+        """
+        best: tuple[int, Rollout, list[Any]] | None = None
+        for known in self._known:
+            if known.moment is moment:
+                length = min(known.rollout.horizon, len(actions))
+                same = known.rollout.actions[0, :length] == actions[:length]
+                steps = length if same.all() else int(same.argmin())
+                if steps > (best[0] if best else 0):
+                    best = steps, known.rollout, known.states
+        return best
 
 
 def unroll(
@@ -59,7 +84,8 @@ def unroll(
         rewards       r1       r2        rewards[k] arrives with frames[k+1]
         values  v0       v1       v2
 
-    recall: of what was imagined before by the same model, a `MixableModel` that draws nothing.
+    recall: of what this model and this policy imagined before. A single future is looked up there, if there is one
+    sample of it; what is imagined now is kept, and the rollout's arrays are read-only then.
     Raises ValueError where `actions` is longer than the horizon or the horizon is below 1.
     """
     if horizon < 1:
@@ -67,14 +93,15 @@ def unroll(
     given = np.zeros((1, 0), np.int64) if actions is None else np.asarray(actions, np.int64)
     if given.ndim != 2 or given.shape[1] > horizon:
         raise ValueError(f"actions must be (B, K) with K <= {horizon}, not {given.shape}")
+    recall = recall if samples == 1 else None
     given = np.repeat(given, samples, axis=0)  # (B, K)
 
-    known = None
-    if recall is not None and len(given) == 1:
-        known = recall.longest(cast(MixableModel, model), moment, given[0, : horizon - 1])
-    so_far, state = known or (_present(model, moment, len(given)), model.start(moment, len(given)))
-    states, taken, values = [state], [], []
-    for k in range(so_far.horizon, horizon):
+    known = recall.longest(moment, given[0, : horizon - 1]) if recall and len(given) == 1 else None
+    steps = known[0] if known else 0
+    before = known[2][:steps] if known else []
+    states = [known[2][steps] if known else model.start(moment, len(given))]
+    taken, values = [], []
+    for k in range(steps, horizon):
         chosen, value = policy(states[-1])
         taken.append(given[:, k] if k < given.shape[1] else chosen)
         values.append(value)
@@ -82,37 +109,27 @@ def unroll(
     values.append(policy(states[-1])[1])
 
     read = model.read(states[1:])
-    rollout = Rollout(
-        frames=np.concatenate([so_far.frames, read.frames], axis=1),
-        actions=np.concatenate([so_far.actions, np.stack(taken, axis=1)], axis=1, dtype=np.int64),
-        rewards=np.concatenate([so_far.rewards, read.rewards], axis=1, dtype=np.float32),
-        continues=np.concatenate([so_far.continues, read.continues], axis=1, dtype=np.float32),
-        values=np.concatenate([so_far.values[:, :-1], np.stack(values, axis=1)], axis=1, dtype=np.float32),
-        uncertainty=np.concatenate([so_far.uncertainty, read.uncertainty], axis=1, dtype=np.float32),
-        model=model.name,
-    )
+    so_far = _beginning(known[1], steps) if known else _present(moment, len(given))
+    imagined = vars(read) | {"actions": np.stack(taken, axis=1), "values": np.stack(values, axis=1)}
+    parts = {name: np.concatenate([part, imagined[name]], 1, dtype=part.dtype) for name, part in so_far.items()}
+    rollout = Rollout(model=model.name, **parts)
     if recall is not None:
-        recall.keep(moment, rollout, so_far.horizon, states)
+        rows = range(len(given))
+        recall.keep(moment, rollout, [before + [model.row(state, place) for state in states] for place in rows])
     return rollout
 
 
-def _present(model: WorldModel, moment: Moment, rows: int) -> Rollout:
-    """Futures of no step yet; the value of the present is still to be told."""
-    nothing = np.zeros((rows, 0), np.float32)
+def _present(moment: Moment, rows: int) -> dict[str, np.ndarray]:
+    """What is known before anything is imagined: as the parts of a `Rollout` of no step, without a value."""
+    nothing = dict.fromkeys(("rewards", "continues", "values", "uncertainty"), np.zeros((rows, 0), np.float32))
     frames = np.broadcast_to(moment.screen, (rows, 1, *moment.screen.shape))
-    return Rollout(
-        frames, nothing.astype(np.int64), nothing, nothing, np.zeros((rows, 1), np.float32), nothing, model.name
-    )
+    return {"frames": frames, "actions": np.zeros((rows, 0), np.int64), **nothing}
 
 
-def _beginning(rollout: Rollout, steps: int) -> Rollout:
-    """The first steps of futures; the value of the last frame is theirs too."""
-    return replace(
-        rollout,
-        frames=rollout.frames[:, : steps + 1],
-        values=rollout.values[:, : steps + 1],
-        **{name: getattr(rollout, name)[:, :steps] for name in ("actions", "rewards", "continues", "uncertainty")},
-    )
+def _beginning(rollout: Rollout, steps: int) -> dict[str, np.ndarray]:
+    """The same of the first steps of a future."""
+    parts = {name: part for name, part in vars(rollout).items() if name != "model"}
+    return {name: part[:, : steps + 1] if name == "frames" else part[:, :steps] for name, part in parts.items()}
 
 
 def follow(model: WorldModel, moment: Moment, actions: np.ndarray, horizon: int | None = None) -> Rollout:

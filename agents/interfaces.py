@@ -95,6 +95,10 @@ class WorldModel(Protocol):
         """What K states, each the step after the one before, mean: reading all at once costs a model the least."""
         ...
 
+    def row(self, state: Any, place: int) -> Any:
+        """The future in this row (0 to B − 1) of a state alone: a state of one row."""
+        ...
+
 
 class Policy(Protocol):
     """Chooses in the states of one world model."""
@@ -105,14 +109,10 @@ class Policy(Protocol):
 
 
 class MixableModel(WorldModel, Protocol):
-    """A world model whose batch is of single futures: each can begin anew, or go on alone."""
+    """A world model in whose batch single futures can begin anew."""
 
     def mix(self, state: Any, other: Any, rows: np.ndarray) -> Any:
         """`state` with the futures of `other`, of as many rows, wherever `rows` (B,) bool is true."""
-        ...
-
-    def row(self, state: Any, place: int) -> Any:
-        """The state of one of its futures alone."""
         ...
 
 

@@ -207,9 +207,12 @@ class SmallEncoder(nn.Module):
 
 
 class NormalisedEncoder(nn.Module):
-    """Five convolutions of `channels` each, with batch normalisation, from raw pixels to features."""
+    """Five convolutions of `channels` each, with batch normalisation, from raw pixels to features.
 
-    def __init__(self, stack: int, channels: int, features: int = 512):
+    size: height and width of a frame.
+    """
+
+    def __init__(self, stack: int, channels: int, features: int = 512, size: int = 84):
         super().__init__()
         self.features = features
         self.conv1 = nn.Conv2d(stack, channels, 8, stride=BLOCK)
@@ -218,11 +221,11 @@ class NormalisedEncoder(nn.Module):
         self.conv4 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv5 = nn.Conv2d(channels, channels, 3, padding=1)
         self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(5))
-        self.dense = nn.Linear(channels * 9 * 9, features)
+        self.dense = nn.Linear(channels * halved(size) ** 2, features)
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
-        """blocks (B, stack·16, 21, 21) from `network_input`, with values 0 to 255; gives (B, features)."""
-        x = torch.relu(self.norms[0](convolve_blocks(self.conv1, blocks)))  # (B, channels, 20, 20)
+        """As `NatureEncoder.forward`."""
+        x = even(torch.relu(self.norms[0](convolve_blocks(self.conv1, blocks))))  # (B, channels, 20, 20) for 84
         for norm, convolution in zip(self.norms[1:], (self.conv2, self.conv3, self.conv4, self.conv5), strict=True):
             x = torch.relu(norm(convolution(x)))  # (B, channels, 9, 9)
         return torch.relu(self.dense(x.permute(0, 2, 3, 1).flatten(1)))

@@ -86,7 +86,9 @@ def from_json(kind: type[T], values: Any) -> T:
     types = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(types))
     if unknown:
-        raise UserError(f"The setting {unknown[0]!r} is unknown to this version: update mbrl.")
+        raise UserError(
+            f"The setting {unknown[0]!r} is unknown to this version: update mbrl, or it is of an older one."
+        )
     for name, value in values.items():
         fits = type(value) is types[name] or (types[name] is float and type(value) is int)
         too_large = type(value) is int and not _fits_float(value)

@@ -50,7 +50,7 @@ class DQNConfig:
     batch_norm: bool = False
     """Batch normalisation in the encoder; images are then read by five convolutions instead of Nature's three."""
     layer_norm: bool = False
-    """Layer normalisation in the encoder instead, as PQN has it."""
+    """Layer normalisation in the encoder instead, as PQN has it: of both of a dueling head's streams as one."""
     channels: int = 32
     """Channels of each of the five convolutions. 128, as a lesson has them, take seven times as long."""
     optimizer: str = "adam"
@@ -62,8 +62,8 @@ class DQNConfig:
     momentum: float = 0.9
     """Of SGD."""
     huber: bool = True
-    """Huber's loss: Nature clips the TD error to ±1, which is the same. Without it, the squared error: what is rare and
-    weighs much, such as a lost life, then counts for all that it weighs."""
+    """Huber's loss: Nature clips the TD error to ±1, which is the same. Without it, half the squared error: what is
+    rare and weighs much, such as a lost life, then counts for all that it weighs."""
     gradient_clip: float = 10.0
     """Largest norm of the gradient (Wang et al. 2016). Nature: none, but its TD error is clipped to ±1."""
     epsilon_start: float = 1.0

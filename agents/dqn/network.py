@@ -59,7 +59,7 @@ def build_network(
     if len(frame_shape) == 1:
         encoder = StateEncoder(frame_shape[0], 64 * streams, nn.BatchNorm1d if config.batch_norm else norm)
     elif config.batch_norm:
-        encoder = NormalisedEncoder(stack, config.channels, 512 * streams)
+        encoder = NormalisedEncoder(stack, config.channels, 512 * streams, frame_shape[0])
     else:
         encoder = NatureEncoder(stack, 512 * streams, frame_shape[0], norm)
         initialise(encoder)

@@ -90,7 +90,7 @@ class DreamModel:
         )
 
     def row(self, state: DreamState, place: int) -> DreamState:
-        """As `MixableModel.row`."""
+        """As `WorldModel.row`."""
         one = slice(place, place + 1)
         dreamt = state.state.map(lambda part: part[one])
         return DreamState(dreamt, state.screens[one], state.waits[one], state.doubt[one])

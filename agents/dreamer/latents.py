@@ -108,8 +108,8 @@ class Latents(Protocol):
         """(..., variables, width)."""
         ...
 
-    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
-        """The belief at a temperature above 0: surer below 1, as it is at 1."""
+    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+        """The belief at a temperature τ above 0: p^(1/τ), made to sum to 1; surer below 1."""
         ...
 
     def divergence(self, posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
@@ -136,7 +136,7 @@ class Categorical:
     divergence = staticmethod(divergence)
     entropy = staticmethod(entropy)
 
-    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
         return torch.softmax(belief.log() / temperature, -1)
 
 
@@ -160,9 +160,9 @@ class Gaussian:
     def most_likely(self, belief: torch.Tensor) -> torch.Tensor:
         return belief[..., :1]
 
-    def sharpened(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
         mean, deviation = belief.split(1, -1)
-        return torch.cat([mean, deviation * temperature], -1)
+        return torch.cat([mean, deviation * temperature**0.5], -1)
 
     def divergence(self, posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
         (mean, deviation), (expected, spread) = posterior.unbind(-1), prior.unbind(-1)
@@ -179,7 +179,7 @@ def tempered(
     """A draw at a temperature, 0 to 1, as `Latents.sample`; at 0 the most likely."""
     if temperature == 0:
         return latents.most_likely(belief)
-    return latents.sample(belief if temperature == 1 else latents.sharpened(belief, temperature), generator)
+    return latents.sample(belief if temperature == 1 else latents.at_temperature(belief, temperature), generator)
 
 
 LATENTS: dict[str, Callable[[int, int], Latents]] = {

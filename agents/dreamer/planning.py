@@ -124,10 +124,8 @@ class Planner(nn.Module):
 def worths(model: WorldModel, state: State, plans: torch.Tensor) -> torch.Tensor:
     """The rewards that plans (J, N, H, A) bring from `state` (N, …), each with the chance to live to see it: (J, N)."""
     count = len(plans)
-    now, visited = state.map(lambda part: part.expand(count, *part.shape).flatten(0, 1)), []
-    for k in range(plans.shape[2]):
-        now, _ = model.rssm.imagine(now, plans[:, :, k].flatten(0, 1), model.rssm.latents.most_likely)
-        visited.append(now.features)
-    features = torch.stack(visited)  # (H, J·N, f)
+    start = state.map(lambda part: part.expand(count, *part.shape).flatten(0, 1))
+    actions = plans.flatten(0, 1).transpose(0, 1)  # (H, J·N, A)
+    features = model.rssm.follow(start, actions, model.rssm.latents.most_likely)  # (H, J·N, f)
     alive, _ = model.goes_on(features)
     return (model.rewards(features) * reached(alive)).sum(0).unflatten(0, (count, -1))

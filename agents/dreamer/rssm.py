@@ -138,3 +138,11 @@ class RSSM(nn.Module):
         memory = self.remember(state, actions)
         prior = self.prior(memory)
         return State(memory, (choose or self.latents.sample)(prior)), prior
+
+    def follow(self, state: State, actions: torch.Tensor, choose: Choice | None = None) -> torch.Tensor:
+        """The features (H, B, f) of the states that `actions` (H, B, A) lead to, without seeing."""
+        features = []
+        for vectors in actions:
+            state, _ = self.imagine(state, vectors, choose)
+            features.append(state.features)
+        return torch.stack(features)

@@ -30,12 +30,8 @@ def dream_on(model: WorldModel, sequences: Sequences, actions: torch.Tensor, con
     first = torch.from_numpy(sequences.first[:context]).to(device)
     start, choose = model.rssm.initial(frames.shape[1]), model.rssm.latents.most_likely
     states, _ = model.rssm.observe(embeddings, actions[:context], first, start, choose)
-    state = states.map(lambda part: part[-1])
-    features = []
-    for action in actions[context:]:
-        state, _ = model.rssm.imagine(state, action, choose)
-        features.append(state.features)
-    drawn = from_blocks(model.decoder(torch.cat(features)), frames.shape[-1])
+    features = model.rssm.follow(states.map(lambda part: part[-1]), actions[context:], choose)
+    drawn = from_blocks(model.decoder(features.flatten(0, 1)), frames.shape[-1])
     pictures = ((drawn.float() + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return pictures.reshape(len(features), frames.shape[1], *pictures.shape[1:])
 

@@ -259,10 +259,11 @@ class DreamerTrainer:
         return min(1.0, self.updates / self.config.kl_warmup) if self.config.kl_warmup else 1.0
 
     def _dream_begins(self, generator: torch.Generator) -> int:
-        """The time after which dreams of a batch are judged: any that leaves room for them, not among the first."""
+        """The time after which dreams of a part are judged: any that leaves room for them, not among the first."""
+        if not self.config.overshoot:
+            return 0
         latest = self.config.batch_length - self.config.overshoot
-        first = min(SETTLED, latest - 1)
-        return int(torch.randint(first, latest, (), generator=generator, device=self.device))
+        return int(torch.randint(min(SETTLED, latest - 1), latest, (), generator=generator, device=self.device))
 
     def _model_gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Awake]:
         """Metrics and gradients of a part of a batch, and from where dreams can begin."""

@@ -32,7 +32,7 @@ class Batch:
     playing: torch.Tensor
 
     def between(self, part: slice) -> Batch:
-        """The same sequences, at some of their times."""
+        """The same sequences at some of their times: blocks (t·B, …), the others (t, B, …)."""
         blocks = _rows(self.blocks, self.rewards.shape[1], part)
         return Batch(blocks, *(column[part] for column in list(vars(self).values())[1:]))
 
@@ -103,10 +103,13 @@ class WorldModel(nn.Module):
 
         choose: how a latent comes from its posterior; None stands for a sample.
         kl_share: of the weight of the divergence.
-        begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are.
+        begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are; so many
+            must follow it, else ValueError is raised.
         """
         c, latents = self.config, self.rssm.latents
         times, rows = batch.rewards.shape
+        if begin + c.overshoot >= times:
+            raise ValueError(f"{c.overshoot} steps cannot be dreamt from step {begin} of {times}")
         embeddings = self.encode(batch.blocks).unflatten(0, (times, rows))
         states, posterior = self.rssm.observe(embeddings, batch.actions, batch.first, self.rssm.initial(rows), choose)
         prior = self.rssm.prior(states.memory)
@@ -118,9 +121,10 @@ class WorldModel(nn.Module):
         shown, parts = self._shown(states.features, batch, weights)
         loss = (shown + c.kl_scale * kl_share * kl_loss).mean()
         if c.overshoot:
-            dreamt, known = self._dreamt(states.map(lambda part: part[begin]), batch, ahead)
+            start = states.map(lambda part: part[begin])
+            dreamt = self.rssm.follow(start, batch.actions[ahead], latents.most_likely)
             missed, _ = self._shown(dreamt, batch.between(ahead), weights_ahead)
-            parts["dreamt"] = missed * known
+            parts["dreamt"] = missed * (~batch.first[ahead]).cumprod(0)  # until another game begins
             loss = loss + parts["dreamt"].mean()
         parts |= {"kl": kl, "entropy": latents.entropy(posterior)}
         return loss, states, {name: part.detach().mean() for name, part in parts.items()}
@@ -136,16 +140,6 @@ class WorldModel(nn.Module):
         goes_on = F.binary_cross_entropy_with_logits(self.continue_head(features), ends, reduction="none").sum(-1)
         loss = image + c.reward_weight * reward + c.continue_weight * goes_on
         return loss, {"image": image, "reward": reward, "continue": goes_on}
-
-    def _dreamt(self, state: State, batch: Batch, ahead: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """The features (H, B, f) of the likeliest dream from `state` (B, …), just before the times `ahead`, under the
-        actions that were taken, and 1 where it can be judged (H, B): until another game begins.
-        """
-        features = []
-        for actions in batch.actions[ahead]:
-            state, _ = self.rssm.imagine(state, actions, self.rssm.latents.most_likely)
-            features.append(state.features)
-        return torch.stack(features), (~batch.first[ahead]).float().cumprod(0)
 
     def _weights(self, batch: Batch) -> torch.Tensor | None:
         """What each pixel counts for, as `batch.blocks`; None where numbers are seen."""
@@ -180,7 +174,9 @@ class WeightedSquares(torch.autograd.Function):
         slope = weights.mul_(error)
         ctx.save_for_backward(slope)
         ctx.kind = drawn.dtype
-        return torch.linalg.vecdot(slope.permute(0, 2, 3, 1).flatten(1), error.permute(0, 2, 3, 1).flatten(1)).mul_(0.5)
+        rows = (part.permute(0, 2, 3, 1).flatten(1) for part in (slope, error))
+        with torch.autocast(drawn.device.type, enabled=False):
+            return torch.linalg.vecdot(*rows).mul_(0.5)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:

@@ -83,5 +83,5 @@ class EmulatorModel:
         return EmulatorState(tuple(snapshots), np.where(rows, other.rewards, state.rewards))
 
     def row(self, state: EmulatorState, place: int) -> EmulatorState:
-        """As `MixableModel.row`."""
+        """As `WorldModel.row`."""
         return EmulatorState(state.snapshots[place : place + 1], state.rewards[place : place + 1])

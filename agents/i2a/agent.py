@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,9 @@ class I2AAgent(Memoryless):
             fire = self._rollout_policy.fire_action
             actions = np.array([[fire if waits and fire is not None else decision.action]])
         rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall)
-        rollout.values[:, 0] = decision.value
-        return rollout
+        values = rollout.values.copy()
+        values[:, 0] = decision.value
+        return replace(rollout, values=values)
 
     @torch.inference_mode()
     def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:

@@ -132,7 +132,7 @@ class LearntModel:
         return self._rows(mixed, mixed_arrays, state, other)
 
     def row(self, state: ModelState, place: int) -> ModelState:
-        """As `MixableModel.row`."""
+        """As `WorldModel.row`."""
         one = slice(place, place + 1)
         return self._rows(lambda part, _: part[one], lambda part, _: part[one], state)
 

@@ -52,6 +52,9 @@ class HazyModel:
         real = self.emulator.mix(state.real, other.real, rows)
         return HazyState(real, other.steps if rows.all() else state.steps, np.where(rows, other.drawn, state.drawn))
 
+    def row(self, state: HazyState, place: int) -> HazyState:
+        return HazyState(self.emulator.row(state.real, place), state.steps, state.drawn[place : place + 1])
+
 
 class HazyAgent:
     """Implements `Agent` and `PerceivingAgent`: its memory counts what it saw. `broken`: its values are no numbers."""

@@ -43,7 +43,7 @@ def test_the_streams_of_the_dueling_head_are_apart() -> None:
 
 @pytest.mark.parametrize("dueling", [False, True])
 @pytest.mark.parametrize("norm", ["", "batch_norm", "layer_norm"])
-@pytest.mark.parametrize(("stack", "frame_shape"), [(4, (84, 84)), (1, (4,))])
+@pytest.mark.parametrize(("stack", "frame_shape"), [(4, (84, 84)), (2, (80, 80)), (1, (4,))])
 def test_every_encoder_goes_with_every_head(dueling: bool, norm: str, stack: int, frame_shape: tuple[int, ...]) -> None:
     config = DQNConfig(dueling=dueling, channels=8, **({norm: True} if norm else {}))
     network = build_network(5, stack, frame_shape, config)

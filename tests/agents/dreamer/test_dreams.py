@@ -22,7 +22,6 @@ from agents.dreamer.learners import judge
 from agents.dreamer.lessons import Lessons
 from agents.dreamer.networks import from_blocks, to_blocks
 from agents.dreamer.rssm import RSSM, State
-from agents.dreamer.train import DreamerTrainer
 from agents.dreamer.world_model import Batch, WeightedSquares, WorldModel, changed, symexp, symlog
 from agents.returns import lambda_returns
 
@@ -238,13 +237,11 @@ def test_what_comes_after_another_game_has_begun_is_not_dreamt() -> None:
     assert dreamt(same) > dreamt(begun)
 
 
-@pytest.mark.parametrize(("length", "overshoot", "begins"), [(16, 10, {3, 4, 5}), (8, 0, {3, 4, 5, 6, 7}), (4, 3, {0})])
-def test_dreams_that_are_judged_have_seen_something_and_end_in_time(
-    length: int, overshoot: int, begins: set[int]
-) -> None:
-    trainer: Any = SimpleNamespace(config=replace(TINY, batch_length=length, overshoot=overshoot), device="cpu")
-    generator = torch.Generator().manual_seed(0)
-    assert {DreamerTrainer._dream_begins(trainer, generator) for _ in range(200)} == begins
+@pytest.mark.parametrize("begin", [2, 4])
+def test_a_dream_longer_than_what_came_is_refused(begin: int) -> None:
+    model = WorldModel(replace(TINY, overshoot=3), 3, (36, 36, 3))
+    with pytest.raises(ValueError, match="3 steps cannot be dreamt"):
+        model.loss(moving(5, 2), begin=begin)
 
 
 def test_blocks_are_frames_in_another_order() -> None:

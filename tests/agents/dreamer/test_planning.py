@@ -13,7 +13,7 @@ from agents.dreamer.actions import Discrete
 from agents.dreamer.agent import DreamerAgent
 from agents.dreamer.latents import Categorical
 from agents.dreamer.planning import CategoricalPlans, Planner, worths
-from agents.dreamer.rssm import State
+from agents.dreamer.rssm import RSSM, State
 from agents.dreamer.train import DreamerTrainer
 from agents.envs.settings import AtariSettings
 from agents.records import Moment
@@ -34,6 +34,10 @@ class KnownWorld:
         def imagine(state: State, actions: torch.Tensor, choose: object) -> tuple[State, None]:
             after = moved(state.memory[:, 0].long().numpy(), actions.argmax(-1).numpy())
             return State(torch.tensor(after)[:, None].float(), state.latent), None
+
+        @classmethod
+        def follow(cls, state: State, actions: torch.Tensor, choose: object) -> torch.Tensor:
+            return RSSM.follow(cls, state, actions, choose)  # type: ignore[arg-type]
 
     @staticmethod
     def rewards(features: torch.Tensor) -> torch.Tensor:

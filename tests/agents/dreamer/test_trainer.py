@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from agents.dreamer.config import DreamerConfig
+from agents.dreamer.rssm import Choice
 from agents.dreamer.train import DreamerTrainer
+from agents.dreamer.world_model import Batch
 from agents.errors import TrainingDiverged
 from agents.interfaces import GameSteps
 
@@ -104,6 +107,27 @@ def test_actor_and_critic_learn_as_often_as_they_are_told(learner: str, dream_up
     assert len(begun) == learnt * dream_updates * taught._workers.count
     assert steps == {"model": taught.updates, **dict.fromkeys(("actor", "critic"), learnt * dream_updates * passes)}
     assert not any(torch.equal(begun[0], other) for other in begun[1:])
+
+
+@pytest.mark.parametrize(("length", "overshoot", "begins"), [(16, 10, {3, 4, 5}), (4, 3, {0}), (4, 0, {0})])
+def test_what_is_dreamt_and_judged_has_seen_something_first_and_ends_in_time(
+    length: int, overshoot: int, begins: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    learning = trainer(batch_size=16, batch_length=length, overshoot=overshoot, replay_ratio=2.0)
+    loss, began = learning.model.loss, []
+
+    def told(batch: Batch, choose: Choice, kl_share: float, begin: int) -> Any:
+        began.append(begin)
+        return loss(batch, choose, kl_share, begin)
+
+    monkeypatch.setattr(learning.model, "loss", told)
+    metrics = [update.metrics for update in run(learning, 96) if update.metrics]
+    while len(began) < 24:
+        metrics.append(learning.learn())
+    assert len(began) == 2 * learning.updates  # each worker's part has a time of its own
+    assert set(began) == begins
+    assert all(("dreamt" in of_update) == bool(overshoot) for of_update in metrics)
 
 
 def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:
