@@ -60,7 +60,7 @@ class DreamModel:
 
     @torch.inference_mode()
     def step(self, state: DreamState, actions: np.ndarray) -> DreamState:
-        taken = F.one_hot(torch.from_numpy(actions).to(self.device), self._model.rssm.num_actions).float()
+        taken = F.one_hot(torch.tensor(actions, device=self.device), self._model.rssm.num_actions).float()
         after, prior = self._model.rssm.imagine(state.state, taken, self._choose)
         alive, _ = self._model.goes_on(after.features)
         return DreamState(after, state.screens, (alive < 0.5).cpu().numpy(), self._model.rssm.latents.entropy(prior))

@@ -156,7 +156,7 @@ class LearntModel:
     @torch.no_grad()
     def step(self, state: ModelState, actions: np.ndarray) -> ModelState:
         with autocast(self.device, self.precision):
-            taken = torch.from_numpy(actions).to(self.device)
+            taken = torch.tensor(actions, device=self.device)
             stacks, expected = self.model.step(state.stacks, taken, state.memory)
         outcome = (expected.change, expected.rewards, expected.alive, expected.playing)
         return ModelState(stacks, expected.memory, *outcome, state.began, state.screens)
