@@ -170,7 +170,7 @@ def _dreamer_view(game: str) -> AtariSettings:
 def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dreamer.train import DreamerTrainer
 
-    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config))
+    return DreamerTrainer(config, games, run.seed, device, lambda: _games_of_guides(run, config))
 
 
 def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
@@ -179,20 +179,25 @@ def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.dev
     from agents.dreamer.train import DreamerTrainer
 
     planner = Planner(config, actions_of(games))
-    return DreamerTrainer(config, games, run.seed, device, lambda: _guided_games(run, config), planner=planner)
+    return DreamerTrainer(config, games, run.seed, device, lambda: _games_of_guides(run, config), planner=planner)
 
 
-def _guided_games(run: RunConfig, config: Any, epsilons: tuple[float, ...] = ()) -> GuidedGames:
-    """The games of the agent that `config.from_agent` names, as the run's own agent sees them."""
+def _games_of_guides(run: RunConfig, config: Any) -> list[GuidedGames]:
+    """The games of each agent that `config.from_agent` names."""
+    return [_guided_games(run, name, config.num_games) for name in config.from_agent.split(",")]
+
+
+def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...] = ()) -> GuidedGames:
+    """Games of the agent that is named, as the run's own agent sees them."""
     from agents.catalogue import find_checkpoint, load_agent
     from agents.envs.guided import EXPLORATION, GuidedGames
 
-    checkpoint = find_checkpoint(config.from_agent, run.game)
+    checkpoint = find_checkpoint(name, run.game)
     seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
     if seen is None or settings is None:
         raise UserError(f"{run.game} cannot be watched: only Atari games can.")
     game = resolve_game(run.game)
-    return GuidedGames(load_agent(checkpoint), seen, game, config.num_games, settings, epsilons or EXPLORATION)
+    return GuidedGames(load_agent(checkpoint), seen, game, num_games, settings, epsilons or EXPLORATION)
 
 
 def _dreamer_agent(
@@ -272,7 +277,7 @@ def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
     from agents.envs.guided import EXPLORATION, GuidedGames
 
     if config.from_agent:
-        return _guided_games(run, config, (*EXPLORATION[1:], 1.0))
+        return _guided_games(run, config.from_agent, config.num_games, (*EXPLORATION[1:], 1.0))
     settings = game_settings(run.game, run.settings)
     assert settings is not None
     return GuidedGames(None, settings, resolve_game(run.game), config.num_games, settings, (1.0,))

@@ -2,9 +2,11 @@
 
 From pause to the first full set of strips (the agent's own choice and every action of Breakout, 15 steps each):
 under 150 ms for Dreamer and 250 ms for I2A on two cores; a step of the cursor under 16 ms; a re-imagined branch under
-100 ms. The whole app runs, without a terminal; each time is from the key to the painted screen. Untrained networks of
-the usual sizes compute as long as trained ones. Each agent is alone in a process of its own, as with a person. Run as
-`python -m benchmarks.inspector`.
+100 ms. The whole app runs, without a terminal; each time is from the key to the painted screen. Each agent is alone in
+a process of its own, as with a person. Run as `python -m benchmarks.inspector`, or with trained agents, shipped ones or
+runs: `python -m benchmarks.inspector --trained breakout-dreamer breakout-dqn NAME`. Without, networks of the usual
+sizes are untrained. That is as slow for Dreamer and DQN, but not for I2A, whose model computes for whatever moves: one
+that has learnt nothing soon sees nothing move.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Callable
 
 import torch
 
-from agents.catalogue import ALGORITHMS
+from agents.catalogue import ALGORITHMS, find_checkpoint, load_agent
 from agents.envs.atari import action_names
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
@@ -64,11 +66,20 @@ def i2a(settings: AtariSettings) -> Agent:
 AGENTS: dict[str, Callable[[AtariSettings], Agent]] = {"dqn": dqn, "dreamer": dreamer, "i2a": i2a}
 
 
-async def measure(kind: str, times: int) -> dict[str, list[float]]:
+def subject(name: str) -> tuple[Callable[[], Agent], AtariSettings]:
+    """What makes the agent, an untrained one of `AGENTS` or a trained one, and how it plays."""
+    if name in AGENTS:
+        settings = ALGORITHMS[name].settings_for("breakout")
+        return lambda: AGENTS[name](settings), settings
+    checkpoint = find_checkpoint(name, "breakout")
+    return lambda: load_agent(checkpoint), checkpoint.played_with(None)
+
+
+async def measure(name: str, times: int) -> dict[str, list[float]]:
     """Milliseconds of every pause, cursor step and branch, by name."""
     torch.manual_seed(0)
-    settings = ALGORITHMS[kind].settings_for("breakout")
-    app = MbrlApp("breakout", "watch", lambda: AGENTS[kind](settings), kind, settings, seed=3, inspect_at=STEP)
+    make, settings = subject(name)
+    app = MbrlApp("breakout", "watch", make, name, settings, seed=3, inspect_at=STEP)
     taken: dict[str, list[float]] = {"first strips": [], "cursor step": [], "branch": []}
     async with app.run_test(size=SIZE):
         await _until(lambda: _complete(app))
@@ -121,20 +132,21 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-def report(kind: str, times: int) -> None:
+def report(agent: str, times: int) -> None:
     keep_memory()  # as `mbrl` does
-    taken = asyncio.run(measure(kind, times))
+    taken = asyncio.run(measure(agent, times))
     parts = [f"{name} {statistics.median(ms):6.1f} (most {max(ms):.0f})" for name, ms in taken.items()]
-    print(f"{kind:8} ms, median: " + " · ".join(parts), flush=True)
+    print(f"{agent:16} ms, median: " + " · ".join(parts), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=[*AGENTS])
     parser.add_argument("--times", type=int, default=8, help="pauses of each agent, after a first one")
+    parser.add_argument("--trained", nargs="+", metavar="NAME", default=[], help="these instead: checkpoints or runs")
     options = parser.parse_args()
-    for kind in options.agents:
-        process = multiprocessing.get_context("spawn").Process(target=report, args=(kind, options.times))
+    for agent in options.trained or options.agents:
+        process = multiprocessing.get_context("spawn").Process(target=report, args=(agent, options.times))
         process.start()
         process.join()
         if process.exitcode:

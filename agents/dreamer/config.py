@@ -61,13 +61,15 @@ class DreamerConfig:
     replay_ratio: float = 50.0
     """Steps replayed for each step played. Paper: 50 × 50 every 4 steps, which is 625."""
     replay_capacity: int = 200_000
-    """Steps kept, the oldest overwritten. Paper: 2 million; one costs 19 kB here."""
+    """Steps of its own that are kept, the oldest overwritten. Paper: 2 million; one costs 19 kB here."""
     learning_starts: int = 20_000
-    """Steps in the replay, its own or another agent's, before the first update. Paper's code: 50,000."""
+    """Steps to learn from, its own or another agent's, before the first update. Paper's code: 50,000."""
     from_agent: str = ""
-    """Another agent (a shipped one, a run, a folder) whose games fill the replay first."""
+    """Other agents (shipped ones, runs, folders; with commas between them) whose games the world model learns from
+    too. They are drawn from as the agent's own are, and never overwritten: of a wall that is half gone, a beginner
+    sees nothing else."""
     collect: int = 0
-    """Steps of its games; they count neither as steps nor as score of this agent."""
+    """Steps of their games; they count neither as steps nor as score of this agent."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
     pixel_weight: float = 300.0
@@ -93,6 +95,11 @@ class DreamerConfig:
     """Divergence that costs nothing. Paper: 0; DreamerV3: 1."""
     model_learning_rate: float = 1e-3
     """Adam's, for the world model. Paper: 2e-4."""
+    model_rate_halving: int = 0
+    """Updates after pretraining in which it halves, down to `model_rate_least`; 0: it stays. An actor cannot follow a
+    model that changes fast. Paper: it stays."""
+    model_rate_least: float = 4e-5
+    """What is then left of it."""
     actor_learning_rate: float = 1e-4
     """Adam's, for the actor. Paper: 4e-5."""
     critic_learning_rate: float = 1e-4
@@ -176,7 +183,7 @@ class DreamerConfig:
         check_range("overshoot (with this batch_length)", self.overshoot, 0, self.batch_length - 1)
         for name in ("kl_balance", "discount", "lambda_", "ends_share", "dream_temperature"):
             check_range(name, getattr(self, name), 0, 1)
-        counts = ("learning_starts", "collect", "pretrain", "kl_warmup")
+        counts = ("learning_starts", "pretrain", "kl_warmup", "model_rate_halving")
         scales = (
             "pixel_weight",
             "reward_weight",
@@ -187,7 +194,7 @@ class DreamerConfig:
             "entropy_scale",
             "adam_epsilon",
         )
-        rates = ("model_learning_rate", "actor_learning_rate", "critic_learning_rate")
+        rates = ("model_learning_rate", "model_rate_least", "actor_learning_rate", "critic_learning_rate")
         for name in (*counts, *scales, *rates):
             check_range(name, getattr(self, name), 0)
         check_range("replay_ratio", self.replay_ratio, 0, 10_000)
@@ -195,21 +202,21 @@ class DreamerConfig:
         self._check_replay()
 
     def _check_replay(self) -> None:
-        """Whether what is played and what is borrowed have their room in it."""
+        """Whether there can be enough to learn from."""
         check_range("replay_capacity", self.replay_capacity, self.num_games * 2 * self.batch_length, 100_000_000)
         # Whole steps of all games fit in, so a few less than asked for.
         most = self.replay_capacity // self.num_games * self.num_games
         check_range("learning_starts (with this replay_capacity)", self.learning_starts, 0, most)
+        check_range("collect", self.collect, 0, 100_000_000)
         if bool(self.from_agent) != bool(self.collect):
             raise UserError(
                 "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "
                 "--set from_agent= --set collect=0"
             )
-        check_range("collect (with this replay_capacity)", self.collect, 0, most)
 
 
 BREAKOUT = DreamerConfig(
-    from_agent="breakout-a2c",
+    from_agent="breakout-a2c,breakout-pqn",
     collect=160_000,
     pretrain=9_000,
     dream_temperature=0.25,
@@ -218,6 +225,7 @@ BREAKOUT = DreamerConfig(
     continue_weight=50.0,
     # An actor exploits what the model has not seen: balls at the edge of the paddle. Its misses are to be known soon.
     replay_ratio=15.0,
+    model_rate_halving=2_000,
     actor_learner="ppo",
     ppo_passes=2,
     ppo_batches=8,
@@ -228,13 +236,14 @@ BREAKOUT = DreamerConfig(
     actor_learning_rate=3e-4,
     critic_learning_rate=3e-4,
 )
-"""An agent that ships shows the world model what becomes of the wall, until the agent's own games overwrite those. The
-updates before it plays are those of the one that ships: an actor that began after 3,000 learnt nothing.
+"""Agents that ship show the world model what becomes of the wall. Once a beginner's games had overwritten theirs, it
+drew its own walls rightly but for one brick in 700, and those of other players but for one in 35. The updates before it
+plays are those of the one that ships: an actor that began after 3,000 learnt nothing.
 
 Its actor learns in many small steps, as A2C does. With REINFORCE, η = 1e-3 and one step for an update of the model, it
 had made up its mind after 4,000 updates, and scored 5; begun anew on the same model with PPO, 9.6 after 500 updates
 (η = 0.01), and 13.3 another 100 after η had been lowered to 0.003. There it stood still, until the model was judged by
-its dreams too: 34 after 2,800 updates more, over which the model's learning rate fell from 2e-4 to 4e-5.
+its dreams too: 34 after 2,800 updates more, over which the model's learning rate fell from 2e-4 to 4e-5 by hand.
 """
 
 V1 = DreamerConfig(latents="gaussian", variables=30, actor_learner="dynamics", kl_scale=2.0, kl_balance=0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from agents.interfaces import Games, is_continuous
 from agents.layers import Workers, as_saved, autocast, channels_last, faster_precision, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
-from agents.replay.sequences import SequenceReplay, Sequences
+from agents.replay.sequences import SequenceReplay, Sequences, sample_together
 from agents.scores import Scores
 from agents.tensors import from_columns, to_columns, with_prefix
 
@@ -40,6 +40,9 @@ CALIBRATION = 512
 
 SETTLED = 3
 """Steps after which a state knows how fast things move."""
+
+LENT = "lent"
+"""With what the files of other agents' games begin."""
 
 RATES = "smaller learning rates"
 
@@ -60,7 +63,8 @@ class DreamerTrainer:
 
     learner: how the actor learns in dreams; None takes what the config names.
     planner: decides instead of an actor; then there is nothing to be learnt in dreams.
-    guide: makes the games of another agent, which fill the replay with `config.collect` steps before it plays its own.
+    guides: makes the games of other agents, who play `config.collect` steps in equal parts before it plays its own.
+        These are kept apart: its own games never overwrite them.
     All that it does follows from the config, the seed, and how the machine computes: the precision that was found
     faster when training began, which a resumed training keeps, and the number of threads.
     """
@@ -71,11 +75,11 @@ class DreamerTrainer:
         games: Games,
         seed: int = 0,
         device: torch.device | None = None,
-        guide: Callable[[], GuidedGames] | None = None,
+        guides: Callable[[], Sequence[GuidedGames]] | None = None,
         learner: Learner | None = None,
         planner: Planner | None = None,
     ):
-        self.config, self.games, self.guide = config, games, guide
+        self.config, self.games, self.guides = config, games, guides
         self.device = device or torch.device("cpu")
         torch.manual_seed(seed)
         num_actions = len(games.action_names)
@@ -89,10 +93,9 @@ class DreamerTrainer:
             name: adam(network.named_parameters(), getattr(config, f"{name}_learning_rate"))
             for name, network in networks.items()
         }
-        self.replay = SequenceReplay(
-            *(config.replay_capacity, games.num_games, games.frame_shape, games.frame_dtype),
-            self.behaviour.actions.size if is_continuous(games) else 0,
-        )
+        self.replay = self._new_replay(config.replay_capacity)
+        # With room for the first pictures of each agent's games.
+        self.lent = self._new_replay(config.collect + games.num_games * (1 + config.from_agent.count(",")))
         self.random = np.random.default_rng(seed)
         self.step, self.updates, self.borrowed = 0, 0, 0
         self._steps_owed = 0.0
@@ -101,6 +104,11 @@ class DreamerTrainer:
         equal = next(count for count in range(most, 0, -1) if config.batch_size % count == 0)
         self._workers = Workers(equal if self.device.type == "cpu" else 1)
         self.precision = self._choose_precision()
+
+    def _new_replay(self, capacity: int) -> SequenceReplay:
+        action_size = self.behaviour.actions.size if is_continuous(self.games) else 0
+        kind = self.games.frame_shape, self.games.frame_dtype
+        return SequenceReplay(capacity, self.games.num_games, *kind, action_size)
 
     def _choose_precision(self) -> torch.dtype:
         """The one in which a look at pictures and a step of dreams, of which most of an update consists, are faster."""
@@ -145,15 +153,19 @@ class DreamerTrainer:
                 yield Update(self.step, self.updates, metrics, picture=self._picture())
 
     def _borrow(self) -> Iterator[Update]:
-        """Fill the replay with games of another agent; none of these steps counts as the agent's own."""
-        if self.guide is None or self.borrowed >= self.config.collect:
+        """Look on at games of other agents; none of these steps counts as the agent's own."""
+        if self.guides is None or self.borrowed >= self.config.collect:
             return
-        games = self.guide()
-        self.replay.add_first(games.reset(int(self.random.integers(2**31))))
-        while self.borrowed < self.config.collect:
-            self.replay.add_steps(games.step(self.random))
-            self.borrowed += self.games.num_games
-            yield Update(self.step, self.updates, {"borrowed": float(self.borrowed)})
+        guides = self.guides()
+        for number, games in enumerate(guides, 1):
+            share = self.config.collect * number / len(guides)
+            if self.borrowed >= share:
+                continue
+            self.lent.add_first(games.reset(int(self.random.integers(2**31))))
+            while self.borrowed < share:
+                self.lent.add_steps(games.step(self.random))
+                self.borrowed += self.games.num_games
+                yield Update(self.step, self.updates, {"borrowed": float(self.borrowed)})
 
     def _pretrain(self) -> Iterator[Update]:
         """Learn the world from what was borrowed, where there is enough of it."""
@@ -165,16 +177,21 @@ class DreamerTrainer:
         """Now and then, dreams beside what really happened; None at other times, and where there is nothing to see."""
         length = CONTEXT + DREAMT
         shown = len(self.games.frame_shape) == 3 and self.updates % self.config.picture_period == 0
-        if not shown or not self.replay.ready(length):
+        if not shown or not any(replay.ready(length) for replay in self._replays):
             return None
         # With chance of its own: looking changes nothing.
-        sequences = self.replay.sample(PICTURED, length, np.random.default_rng(self.updates))
+        sequences = sample_together(self._replays, PICTURED, length, np.random.default_rng(self.updates))
         dreamt = dream_on(self.model, sequences, self._batch(sequences).actions, CONTEXT)
         return strip(sequences.frames[CONTEXT:], dreamt)
 
     @property
+    def _replays(self) -> tuple[SequenceReplay, SequenceReplay]:
+        return self.replay, self.lent
+
+    @property
     def _can_learn(self) -> bool:
-        return len(self.replay) >= self.config.learning_starts and self.replay.ready(self.config.batch_length)
+        ready = any(replay.ready(self.config.batch_length) for replay in self._replays)
+        return ready and sum(map(len, self._replays)) >= self.config.learning_starts
 
     def _choose(
         self, state: State, observations: np.ndarray, taken: np.ndarray, began: np.ndarray
@@ -192,6 +209,15 @@ class DreamerTrainer:
             state = states.map(lambda part: part[0])
             return state, actions.decode(self.behaviour.explore(self.model, state, generator))
 
+    @property
+    def model_rate(self) -> float:
+        """The model's learning rate now."""
+        c = self.config
+        if not c.model_rate_halving:
+            return c.model_learning_rate
+        halvings = max(0, self.updates - c.pretrain) / c.model_rate_halving
+        return max(min(c.model_rate_least, c.model_learning_rate), c.model_learning_rate * 0.5**halvings)
+
     # -- learning --------------------------------------------------------------------------------------------
 
     def learn(self) -> dict[str, float]:
@@ -201,11 +227,15 @@ class DreamerTrainer:
         """
         if self.updates == 0:
             self._calibrate()
-        results = list(self._workers.map(self._model_gradient, self._split(self._draw())))
+        c = self.config
+        for group in self.optimizers["model"].param_groups:
+            group["lr"] = self.model_rate
+        drawn = sample_together(self._replays, c.batch_size, c.batch_length, self.random, c.ends_share)
+        results = list(self._workers.map(self._model_gradient, self._split(drawn)))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
         starts = [awake for _, _, awake in results]
-        if self.lessons and self.updates >= self.config.pretrain:
-            for _ in range(self.config.dream_updates):
+        if self.lessons and self.updates >= c.pretrain:
+            for _ in range(c.dream_updates):
                 dreamt = list(self._workers.map(self._dream, starts))
                 for lessons in self.lessons.divide(dreamt, starts[0].generator):
                     metrics |= self._descend(list(self._workers.map(self._behaviour_gradient, lessons)))
@@ -213,16 +243,6 @@ class DreamerTrainer:
         if self.lessons:
             self.lessons.after(self.updates)
         return metrics
-
-    def _draw(self) -> Sequences:
-        """A batch, in which sequences with an end and others are mixed: each worker is given of both."""
-        c = self.config
-        with_end = round(c.ends_share * c.batch_size)
-        ends = self.replay.draw_ends(with_end, c.batch_length, self.random)
-        others = self.replay.draw(c.batch_size - with_end, c.batch_length, self.random)
-        rows, games = (np.concatenate(parts) for parts in zip(ends, others, strict=True))
-        mixed = self.random.permutation(c.batch_size)
-        return self.replay.windows(rows[mixed], games[mixed], c.batch_length)
 
     def _descend(self, results: list[tuple[dict[str, float], Gradients]]) -> dict[str, float]:
         """One step of the optimizers along the mean of the workers' gradients; gives the mean of their metrics."""
@@ -241,7 +261,7 @@ class DreamerTrainer:
         return metrics
 
     def _calibrate(self) -> None:
-        frames = self.replay.sample(CALIBRATION, 1, self.random).frames[0]
+        frames = sample_together(self._replays, CALIBRATION, 1, self.random).frames[0]
         self.model.calibrate(self.model.prepare(frames).to(self.device))
 
     def _generator(self) -> torch.Generator:
@@ -305,10 +325,12 @@ class DreamerTrainer:
         return model | {f"behaviour.{name}": tensor for name, tensor in self.behaviour.state_dict().items()}
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>/<slot>`, `replay.…`."""
+        """Every other tensor that resuming needs: `target.…`, `adam.<network>.<parameter>/<slot>`, `replay.…` of what
+        the agent played and `lent.…` of what others did.
+        """
         slow = self.lessons.target_critic.state_dict() if self.lessons else {}
         tensors = {f"target.{name}": tensor for name, tensor in slow.items()}
-        tensors |= from_columns(self.replay.state(), "replay.")
+        tensors |= from_columns(self.replay.state(), "replay.") | from_columns(self.lent.state(), "lent.")
         for name, optimizer in self.optimizers.items():
             tensors |= optimizer_tensors(optimizer, f"adam.{name}.")
         return tensors
@@ -321,12 +343,13 @@ class DreamerTrainer:
             "borrowed": self.borrowed,
             "steps_owed": self._steps_owed,
             "replay_added": self.replay.added,
+            "lent_added": self.lent.added,
             "precision": as_saved(self.device, self.precision),
             "random": self.random.bit_generator.state,
         }
 
     def save_replay(self, folder: Path) -> list[str]:
-        return self.replay.save_frames(folder)
+        return self.replay.save_frames(folder) + self.lent.save_frames(folder, LENT)
 
     def restore(
         self,
@@ -343,8 +366,14 @@ class DreamerTrainer:
             self.lessons.target_critic.load_state_dict(with_prefix(tensors, "target."))
         for name, optimizer in self.optimizers.items():
             load_optimizer(optimizer, tensors, f"adam.{name}.")
-        self.replay.load(replay_folder, replay_files, to_columns(tensors, "replay."), counters["replay_added"])
+        lent = [name for name in replay_files if name.startswith(LENT)]
+        own = [name for name in replay_files if name not in lent]
+        self.replay.load(replay_folder, own, to_columns(tensors, "replay."), counters["replay_added"])
         self.step, self.updates, self.borrowed = counters["step"], counters["updates"], counters["borrowed"]
+        if "lent_added" in counters:
+            self.lent.load(replay_folder, lent, to_columns(tensors, "lent."), counters["lent_added"], LENT)
+        else:  # an older run, whose own games have overwritten what it borrowed
+            self.borrowed = 0
         self._steps_owed = counters["steps_owed"]
         self.random.bit_generator.state = counters["random"]
         self.precision = from_saved(counters["precision"], self.device, self.precision)

@@ -69,27 +69,32 @@ class Ring:
         first = self.oldest - self.oldest % length
         return [(start, min(start + length, self.added)) for start in range(first, self.added, length)]
 
-    def save_frames(self, folder: Path) -> list[str]:
+    def _files(self, prefix: str) -> list[str]:
+        """The names of the files of `_segments`."""
+        return [f"{prefix}-{start:010d}-{stop:010d}.z" for start, stop in self._segments()]
+
+    def save_frames(self, folder: Path, prefix: str = "frames") -> list[str]:
         """Write the frames that `folder` does not hold yet; give the names of all files of this ring.
 
-        A name stands for its content: files are written elsewhere first and renamed, and never changed.
+        A name stands for its content: files are written elsewhere first and renamed, and never changed. Rings that
+        share a folder have a prefix each.
         """
-        names = []
-        for start, stop in self._segments():
-            name = f"frames-{start:010d}-{stop:010d}.z"
-            names.append(name)
+        names = self._files(prefix)
+        for name, (start, stop) in zip(names, self._segments(), strict=True):
             if not (folder / name).exists():
                 write_atomically(folder / name, _pack(self.columns["frames"][np.arange(start, stop) % self.rows]))
         return names
 
-    def load(self, folder: Path, names: list[str], state: dict[str, np.ndarray], added: int) -> None:
+    def load(
+        self, folder: Path, names: list[str], state: dict[str, np.ndarray], added: int, prefix: str = "frames"
+    ) -> None:
         """Become the ring that was saved. Raises ValueError where it is of another shape or damaged."""
         for name, column in self.state().items():
             if state[name].shape != column.shape or state[name].dtype != column.dtype:
                 raise ValueError(f"the saved replay's {name} are {state[name].shape}, not {column.shape}")
             column[:] = state[name]
         self.added = added
-        if names != [f"frames-{start:010d}-{stop:010d}.z" for start, stop in self._segments()]:
+        if names != self._files(prefix):
             raise ValueError("the saved replay's files do not cover what it held")
         frames = self.columns["frames"]
         for name, (start, stop) in zip(names, self._segments(), strict=True):

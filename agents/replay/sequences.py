@@ -10,6 +10,7 @@ The first row of a game has no action and no reward; the row in which a game end
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,3 +125,28 @@ class SequenceReplay(Ring):
             alive=(ends == GOES_ON).astype(np.float32),
             playing=(ends != GAME_OVER).astype(np.float32),
         )
+
+
+def sample_together(
+    replays: Sequence[SequenceReplay], batch_size: int, length: int, random: np.random.Generator, ends_share: float = 0
+) -> Sequences:
+    """Draw windows from several replays as if they were one: none of their rows counts for more than another.
+
+    ends_share: share of the windows that are drawn for the life, or the game, that ends in them.
+    Raises ValueError where no replay has enough rows.
+    """
+    able = [replay for replay in replays if replay.ready(length)]
+    if not able:
+        raise ValueError(f"no replay holds {length} rows yet")
+    held = np.array([len(replay) for replay in able])
+    source = random.choice(len(able), batch_size, p=held / held.sum())
+    for_end = np.arange(batch_size) < round(ends_share * batch_size)
+    parts = []
+    for place, replay in enumerate(able):
+        for draw, wanted in ((replay.draw_ends, for_end), (replay.draw, ~for_end)):
+            count = int(np.count_nonzero(wanted & (source == place)))
+            if count:
+                parts.append(replay.windows(*draw(count, length, random), length))
+    mixed = random.permutation(batch_size)
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Sequences(*(np.concatenate(column, 1)[:, mixed] for column in columns))

@@ -29,7 +29,7 @@ def train(
     device: Device = None,
     sticky: Sticky = None,
     from_agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="dreamer: learn from this agent's games first.")
+        str | None, typer.Option(metavar="NAME,…", help="dreamer: learn from these agents' games too.")
     ] = None,
     collect: Annotated[
         int | None,
@@ -120,8 +120,9 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
         if not own.from_agent:
             raise UserError("--collect needs to know whose games: add --from-agent NAME.")
         return [steps]
-    checkpoint = find_checkpoint(from_agent, game)  # now, rather than in the background
-    return [f"from_agent={checkpoint.lasting_name}", steps]
+    # Now, rather than in the background.
+    names = [find_checkpoint(name, game).lasting_name for name in from_agent.split(",")]
+    return [f"from_agent={','.join(names)}", steps]
 
 
 def _parts(

@@ -49,18 +49,21 @@ class Squares:
 
 
 class Guide(Squares):
-    """Stands for `GuidedGames`: it always goes right."""
+    """Stands for `GuidedGames`: it always does the same, as a rule goes right."""
+
+    def __init__(self, action: int = 1):
+        self._action = action
 
     def step(self, random: np.random.Generator) -> GameSteps:  # type: ignore[override]
-        return super().step(np.ones(4, np.int64))
+        return super().step(np.full(4, self._action))
 
 
-def trainer(seed: int = 0, guide: Callable[[], Guide] | None = None, **settings: float) -> DreamerTrainer:
+def trainer(seed: int = 0, guides: Callable[[], list[Guide]] | None = None, **settings: Any) -> DreamerTrainer:
     values = {
         **{"batch_size": 4, "batch_length": 4, "dreams": 6, "horizon": 3, "learning_starts": 40, "kl_warmup": 4},
         **{"replay_capacity": 400, "replay_ratio": 1.0, "num_games": 4, "target_period": 3, **settings},
     }
-    trainer = DreamerTrainer(DreamerConfig(**values), Squares(), seed, guide=guide)
+    trainer = DreamerTrainer(DreamerConfig(**values), Squares(), seed, guides=guides)
     trainer.precision = torch.float32  # which one is faster is measured, and may come out either way
     return trainer
 
@@ -171,7 +174,7 @@ def test_a_resumed_training_goes_on_as_the_other_would(tmp_path: Path) -> None:
 
 
 def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path: Path) -> None:
-    one = trainer(guide=Guide, from_agent="another", collect=80, pretrain=5)
+    one = trainer(guides=lambda: [Guide()], from_agent="another", collect=80, pretrain=5)
     actor = {name: tensor.clone() for name, tensor in one.behaviour.state_dict().items()}
     model = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
     updates = []
@@ -184,13 +187,54 @@ def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path
     assert [update.updates for update in updates] == [0] * 20 + [1, 2, 3, 4, 5]
     assert {update.step for update in updates} == {0}
     assert one.borrowed == 80
-    assert (one.replay.columns["actions"][1:21][~one.replay.columns["first"][1:21]] == 1).all()
+    assert (one.lent.columns["actions"][1:21][~one.lent.columns["first"][1:21]] == 1).all()
+    assert len(one.replay) == 0
 
-    def fail() -> Guide:
+    def fail() -> list[Guide]:
         raise AssertionError("what was borrowed is not borrowed again")
 
-    after = resumed(one, trainer(guide=fail, from_agent="another", collect=80, pretrain=5), tmp_path)
+    after = resumed(one, trainer(guides=fail, from_agent="another", collect=80, pretrain=5), tmp_path)
     assert [update.step for update in after.train(12)] == [4, 8, 12]
+
+
+def test_its_own_games_never_overwrite_those_of_others(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"from_agent": "right,left", "collect": 160, "replay_capacity": 120}
+    one = trainer(guides=lambda: [Guide(), Guide(action=0)], **settings)
+    run(one, 400)
+    assert (one.replay.added, one.replay.rows) == (101, 30)
+    right, left = one.lent.columns["actions"][1:21], one.lent.columns["actions"][22:42]
+    assert (right == 1).mean() > 0.7
+    assert not left.any()
+    after = resumed(one, trainer(**settings), tmp_path)
+    for kept, loaded in zip(one.lent.columns.values(), after.lent.columns.values(), strict=True):
+        np.testing.assert_array_equal(kept, loaded)
+    np.testing.assert_array_equal(one.replay.columns["frames"], after.replay.columns["frames"])
+
+
+def test_an_older_run_that_kept_all_in_one_replay_borrows_anew(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"from_agent": "another", "collect": 80}
+    one = trainer(guides=lambda: [Guide()], **settings)
+    run(one, 60)
+    tensors = {name: tensor for name, tensor in one.training_tensors().items() if not name.startswith("lent.")}
+    counters = {name: value for name, value in one.training_counters().items() if name != "lent_added"}
+    files = [name for name in one.save_replay(tmp_path) if not name.startswith("lent")]
+    after = trainer(guides=lambda: [Guide()], **settings)
+    after.restore(one.weights(), tensors, counters, tmp_path, files)
+    assert (after.borrowed, len(after.lent), len(after.replay)) == (0, 0, len(one.replay))
+    run(after, 64)
+    assert after.borrowed == 80
+
+
+def test_the_rate_of_the_model_halves_after_pretraining_down_to_the_least() -> None:
+    one = trainer(model_learning_rate=8e-4, model_rate_halving=10, model_rate_least=1e-4, pretrain=5)
+    rates = {}
+    for one.updates in (0, 5, 15, 25, 34, 36, 400):
+        rates[one.updates] = round(one.model_rate, 7)
+    assert rates == {0: 8e-4, 5: 8e-4, 15: 4e-4, 25: 2e-4, 34: 1.072e-4, 36: 1e-4, 400: 1e-4}
+    assert trainer(model_learning_rate=8e-4, pretrain=5).model_rate == 8e-4
+    small = trainer(model_learning_rate=3e-5, model_rate_halving=10)  # the least never raises it
+    run(small, 120)
+    assert small.model_rate == 3e-5 == small.optimizers["model"].param_groups[0]["lr"]
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

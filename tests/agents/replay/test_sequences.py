@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.interfaces import GameSteps
-from agents.replay.sequences import SequenceReplay
+from agents.replay.sequences import SequenceReplay, sample_together
 
 GAMES = 3
 
@@ -114,3 +114,40 @@ def test_ends_near_the_edge_of_the_replay() -> None:
 def test_without_any_end_windows_are_drawn_anyhow() -> None:
     rows, _ = filled(8).draw_ends(50, 3, np.random.default_rng(0))
     assert set(rows.tolist()) == set(range(6))
+
+
+def test_replays_drawn_from_together_count_by_what_they_hold() -> None:
+    long, short, empty = filled(21), filled(6, at3={"life": 0}), SequenceReplay(GAMES, GAMES, (2, 2), np.uint8)
+    batch = sample_together((long, short, empty), 1_400, 4, np.random.default_rng(0))
+    step = batch.frames[..., 0, 0] // 10
+    np.testing.assert_array_equal(step[1:], step[:-1] + 1)
+    from_long = step[0] >= 13
+    assert abs(from_long.sum() - 800) < 60  # 8 rows of 14
+    assert set(step[0].tolist()) == {0, 1, 2, *range(13, 18)}
+    assert not from_long[:700].all()
+    assert from_long[:700].any()
+
+
+def test_a_share_of_what_is_drawn_together_holds_an_end() -> None:
+    one, other = filled(8, at5={"life": 0}), filled(8, at2={"terminated": 1})
+    batch = sample_together((one, other), 400, 3, np.random.default_rng(0), ends_share=1.0)
+    assert ((batch.alive == 0).sum(0) == 1).all()
+    assert abs((batch.playing == 0).any(0).sum() - 200) < 50
+    batch = sample_together((one, other), 400, 3, np.random.default_rng(0), ends_share=0.5)
+    assert abs((batch.alive == 0).any(0)[:200].sum() - 100 - 15) < 40  # and some by chance
+
+
+def test_nothing_is_drawn_together_where_no_replay_holds_enough() -> None:
+    with pytest.raises(ValueError, match="no replay holds 4 rows"):
+        sample_together((filled(3), filled(2)), 1, 4, np.random.default_rng(0))
+
+
+def test_two_replays_share_a_folder(tmp_path) -> None:
+    one, other = filled(8), filled(5, at2={"life": 1})
+    names, others = one.save_frames(tmp_path), other.save_frames(tmp_path, "lent")
+    assert not set(names) & set(others)
+    loaded = filled(1)
+    loaded.load(tmp_path, others, other.state(), other.added, "lent")
+    np.testing.assert_array_equal(loaded.columns["frames"], other.columns["frames"])
+    with pytest.raises(ValueError, match="do not cover"):
+        loaded.load(tmp_path, names, one.state(), one.added, "lent")

@@ -74,7 +74,7 @@ MISTAKES = [
     ("train breakout --agent dreamer --set model_size=huge", 1, "model_size must be tiny or small or paper"),
     ("train pong --agent dreamer --set collect=500", 1, "Use: --from-agent NAME --collect N"),
     ("train breakout --agent dreamer --set collect=0", 1, "--set from_agent= --set collect=0"),
-    ("train breakout --agent dreamer --collect 300000", 1, "collect"),
+    ("train breakout --agent dreamer --from-agent breakout-a2c,nobody", 1, "nobody"),
     ("train --settings --agent ppo", 1, "There are: a2c, dqn"),
     ("train breakout --set learning_rat=1", 1, "Did you mean learning_rate"),
     ("train breakout --set learning_rate", 1, "field=value"),
