@@ -69,6 +69,18 @@ class Recall:
         return best
 
 
+@dataclass(frozen=True)
+class Begun:
+    """B futures that have been stepped k times already.
+
+    states: k+1 of them, of B rows each. actions (B,) int64, values (B,) float32: k of each, the value before its step.
+    """
+
+    states: Sequence[Any]
+    actions: Sequence[np.ndarray] = ()
+    values: Sequence[np.ndarray] = ()
+
+
 def unroll(
     model: WorldModel,
     moment: Moment,
@@ -77,6 +89,7 @@ def unroll(
     actions: np.ndarray | None = None,
     samples: int = 1,
     recall: Recall | None = None,
+    begun: Begun | None = None,
 ) -> Rollout:
     """Look `horizon` steps ahead; arguments and shapes as in `Agent.imagine` and `Rollout`.
 
@@ -86,6 +99,7 @@ def unroll(
 
     recall: of what this model and this policy imagined before. A single future is looked up there, if there is one
     sample of it; what is imagined now is kept, and the rollout's arrays are read-only then.
+    begun: these very futures, stepped under `actions` and then `policy`; they are gone on with.
     Raises ValueError where `actions` is longer than the horizon or the horizon is below 1.
     """
     if horizon < 1:
@@ -99,9 +113,13 @@ def unroll(
     known = recall.longest(moment, given[0, : horizon - 1]) if recall and len(given) == 1 else None
     steps = known[0] if known else 0
     before = known[2][:steps] if known else []
-    states = [known[2][steps] if known else model.start(moment, len(given))]
-    taken, values = [], []
-    for k in range(steps, horizon):
+    if known:
+        begun = Begun([known[2][steps]])
+    elif begun is None:
+        begun = Begun([model.start(moment, len(given))])
+    states = list(begun.states[: horizon + 1])
+    taken, values = list(begun.actions[:horizon]), list(begun.values[:horizon])
+    for k in range(steps + len(taken), horizon):
         chosen, value = policy(states[-1])
         taken.append(given[:, k] if k < given.shape[1] else chosen)
         values.append(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 
 from agents.a2c.agent import likeliest
-from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
 from agents.errors import UserError
@@ -20,7 +18,7 @@ from agents.i2a.config import I2AConfig
 from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, Rollouts, copies
-from agents.imagination import Recall, unroll
+from agents.imagination import Begun, Recall, unroll
 from agents.interfaces import Memoryless, MixableModel
 from agents.layers import channels_last, halve_where_faster, network_input
 from agents.records import Decision, Moment, Rollout
@@ -59,8 +57,9 @@ class I2AAgent(Memoryless):
         self._imagination = Imagination(
             *(self._model, self._rollout_policy, len(self.action_names)), config.horizon, config.discount
         )
-        # Who looks ahead from a moment asks several times what is decided there.
-        self._decided: tuple[Moment, Decision] | None = None
+        # Who looks ahead from a moment asks several times what is decided there, and goes on with the futures of every
+        # action by which that was decided.
+        self._decided: tuple[Moment, Decision, Begun | None] | None = None
         self._recall = Recall()
 
     # -- deciding --------------------------------------------------------------------------------------------
@@ -68,10 +67,9 @@ class I2AAgent(Memoryless):
     def _copies(self, observations: np.ndarray) -> Rollouts:
         return copies(observations, len(self.action_names), self.config.horizon, self.device)
 
-    def _roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None) -> Rollouts:
-        if self.config.model == "none":
-            return self._copies(observations)
-        return self._imagination.roll_out(observations, snapshots)
+    def _roll_out(self, observations: np.ndarray) -> Rollouts:
+        """As games are played many at a time, whose snapshots nobody has."""
+        return self._copies(observations) if self.config.model == "none" else self._imagination.roll_out(observations)
 
     def _judge(self, observations: np.ndarray, rollouts: Rollouts) -> tuple[np.ndarray, np.ndarray]:
         """The policy (B, A) and the values (B,), float32, of observations (B, S, h, w) and what follows from them."""
@@ -87,14 +85,16 @@ class I2AAgent(Memoryless):
     @torch.inference_mode()
     def act(self, moment: Moment) -> Decision:
         if self._decided is None or self._decided[0] is not moment:
-            rollouts = self._roll_out(moment.observation[None], _snapshots_of(moment))
-            self._decided = moment, self._decide(moment, rollouts)
+            rollouts, begun = self._copies(moment.observation[None]), None
+            if self.config.model != "none":
+                rollouts, begun = self._imagination.roll_out_from(self.world_model().start(moment, 1))
+            self._decided = moment, self._decide(moment, rollouts), begun
         return self._decided[1]
 
     @torch.inference_mode()
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""
-        return likeliest(self._judge(observations, self._roll_out(observations, None))[0])
+        return likeliest(self._judge(observations, self._roll_out(observations))[0])
 
     # -- looking ahead ---------------------------------------------------------------------------------------
 
@@ -130,10 +130,16 @@ class I2AAgent(Memoryless):
             waits = isinstance(self._model, PerfectModel) and moment.needs_fire
             fire = self._rollout_policy.fire_action
             actions = np.array([[fire if waits and fire is not None else decision.action]])
-        rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall)
+        begun = self._decided[2] if self._decided and samples == 1 and np.array_equal(actions, self._every) else None
+        rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall, begun)
         values = rollout.values.copy()
         values[:, 0] = decision.value
         return replace(rollout, values=values)
+
+    @property
+    def _every(self) -> np.ndarray:
+        """(A, 1) int64, every action as the first one."""
+        return np.arange(len(self.action_names))[:, None]
 
     @torch.inference_mode()
     def deliberate(self, moment: Moment) -> tuple[Rollout, Decision]:
@@ -143,10 +149,5 @@ class I2AAgent(Memoryless):
         """
         if self.config.model == "none":
             raise UserError("This agent imagines nothing: there are no futures by which it decides.")
-        every = np.arange(len(self.action_names))[:, None]
-        rollout = self.imagine(moment, self.config.horizon, every)
+        rollout = self.imagine(moment, self.config.horizon, self._every)
         return rollout, self._decide(moment, self._copies(moment.observation[None]))
-
-
-def _snapshots_of(moment: Moment) -> list[Snapshot] | None:
-    return [moment.snapshot] if isinstance(moment.snapshot, Snapshot) else None

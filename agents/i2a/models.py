@@ -186,15 +186,16 @@ class LearntModel:
     @torch.no_grad()
     def read(self, states: Sequence[ModelState]) -> Prediction:
         """As `WorldModel.read`; uncertainty is the entropy of what changes, in nats, over all pixels of a frame."""
-        doubts = [torch.distributions.Bernoulli(logits=state.change.float()).entropy() for state in states]
-        rewards, playing = (
-            torch.stack([getattr(state, name) for state in states], 1) for name in ("rewards", "playing")
+        change, rewards, playing = (
+            torch.stack([getattr(state, name) for state in states], 1).float()
+            for name in ("change", "rewards", "playing")
         )
+        doubts = torch.distributions.Bernoulli(logits=change).entropy()  # (B, K, h/4, w/4, 16)
         return Prediction(
             frames=np.stack([self._on_screen(state) for state in states], 1),
-            rewards=rewards.float().cpu().numpy(),
-            continues=playing.float().sigmoid().cpu().numpy(),
-            uncertainty=torch.stack([doubt.sum((1, 2, 3)) for doubt in doubts], 1).cpu().numpy(),
+            rewards=rewards.cpu().numpy(),
+            continues=playing.sigmoid().cpu().numpy(),
+            uncertainty=doubts.sum((2, 3, 4)).cpu().numpy(),
         )
 
     def _on_screen(self, state: ModelState) -> np.ndarray:

@@ -17,6 +17,7 @@ from agents.a2c.network import ActorCritic
 from agents.envs.atari import Snapshot
 from agents.i2a.cells import to_cells
 from agents.i2a.models import Imaginable
+from agents.imagination import Begun
 from agents.layers import autocast
 
 
@@ -71,17 +72,19 @@ class Imagination:
 
     def roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None = None) -> Rollouts:
         """Of N games, seen as observations (N, S, h, w) uint8; the emulator needs their snapshots as well."""
-        return self.roll_out_from(self.model.begin(observations, snapshots))
+        return self.roll_out_from(self.model.begin(observations, snapshots))[0]
 
-    def roll_out_from(self, state: Any) -> Rollouts:
-        """From the N rows of a state."""
+    def roll_out_from(self, state: Any) -> tuple[Rollouts, Begun]:
+        """From the N rows of a state; and these futures as N · A rows that can be gone on with, worth 0 at present."""
         state = self.model.repeat(state, self.num_actions)
         rows = self.model.newest(state).shape[0]
         actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]
+        states, worths = [state], [np.zeros(rows, np.float32)]
         frames, rewards = [], []
         returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, or 0 once a life is lost
         for _ in range(self.horizon):
             before, state = state, self.model.step(state, actions[-1])
+            states.append(state)
             frames.append(self.model.newest(state))
             rewards.append(self.model.rewards(state))
             # As the critic has learnt them: of at most ±1, and nothing after a life.
@@ -90,14 +93,16 @@ class Imagination:
             worth *= np.where(cut, 0, self.discount).astype(np.float32)
             chosen, values = self.policy(self.model, state)
             actions.append(chosen)
+            worths.append(np.where(self.model.over(state), 0, values).astype(np.float32))
         returns += worth * values
         by_game = {"n": rows // self.num_actions, "a": self.num_actions}
-        return Rollouts(
+        rollouts = Rollouts(
             frames=rearrange(torch.stack(frames, 1), "(n a) k ... -> n a k ...", **by_game),
             rewards=rearrange(torch.stack(rewards, 1), "(n a) k -> n a k", **by_game),
             actions=rearrange(np.stack(actions[:-1], 1), "(n a) k -> n a k", **by_game),
             returns=rearrange(torch.from_numpy(returns).to(rewards[0].device), "(n a) -> n a", **by_game),
         )
+        return rollouts, Begun(states, actions[:-1], worths[:-1])
 
 
 def copies(observations: np.ndarray, num_actions: int, horizon: int, device: torch.device) -> Rollouts:
