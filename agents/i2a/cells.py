@@ -15,6 +15,10 @@ from agents.layers import BLOCK, space_to_depth
 CELL = BLOCK
 """Pixels on a side."""
 PIXELS = CELL * CELL
+LEVELS = 6
+"""Greys among which an environment model chooses for a pixel that changes: those that most often appear on its line."""
+PLANES = 1 + LEVELS
+"""What it says of each pixel: a logit that it changes, and one of each grey that it then takes."""
 
 
 def to_cells(frames: torch.Tensor) -> torch.Tensor:

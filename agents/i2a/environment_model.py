@@ -1,7 +1,8 @@
 """The environment model: what the next frame, reward and end will be (Weber et al. 2017, section 3.1, figure 2).
 
-A frame is drawn as a choice, pixel by pixel: either it stays as it was, or it takes a new grey, one that the game has.
-What stands still so never fades and what moves stays sharp, however often the model sees its own frames again.
+A frame is drawn as a choice, pixel by pixel: either it stays as it was, or it takes a new grey, the likeliest of those
+that the game has there. What stands still so never fades and what moves stays sharp, however often the model sees its
+own frames again. A mean of greys would be none that the game has, and would tell of a ball that is nowhere.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from agents.i2a.cells import CELL, PIXELS, push, to_cells
+from agents.i2a.cells import CELL, LEVELS, PIXELS, push, to_cells
 from agents.i2a.local_trunk import LocalTrunk
 from agents.i2a.trunks import Memory, build_trunk
 
@@ -22,10 +23,8 @@ CHANGED_WEIGHT = 5.0
 """Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: it takes its new
 grey where that is likelier than one in six, so that a ball whose place is not sure is drawn too large, not too faint.
 """
-UNCHANGED_VALUE = 0.1
-"""Weight of the new grey of a pixel that should have stayed: it says what the pixel is if it changes."""
-VALUE_WEIGHT = 10.0
-"""Weight of a squared error of a new grey."""
+UNCHANGED_LEVEL = 0.1
+"""Weight of the grey of a pixel that should have stayed, but is drawn anew, beside 1 for those that change."""
 SMALLEST_SPREAD = 0.05
 """Deviation of a pixel, from 0 to 1, below which it is taken for this much."""
 LARGEST = 5.0
@@ -39,13 +38,13 @@ FEW = 32
 class Expectation:
     """What the model expects of one step of B rows.
 
-    change  (B, h', w', 16) logits that a pixel changes. value (B, h', w', 16) its new grey if so, from 0 to 1.
+    change  (B, h', w', 16) logits that a pixel changes. levels (B, h', w', LEVELS, 16) logits of its new grey if so.
     rewards (B,) expected. alive, playing (B,) logits that no life is lost, that the game goes on.
     memory: of the trunk, after this step.
     """
 
     change: torch.Tensor
-    value: torch.Tensor
+    levels: torch.Tensor
     rewards: torch.Tensor
     alive: torch.Tensor
     playing: torch.Tensor
@@ -59,6 +58,7 @@ class EnvironmentModel(nn.Module):
     """
 
     greys: torch.Tensor
+    level_of: torch.Tensor
     usual: torch.Tensor
     spread: torch.Tensor
     colours: torch.Tensor
@@ -70,8 +70,11 @@ class EnvironmentModel(nn.Module):
         self.trunk = build_trunk(kind, width, num_actions, stack, cells)
         self.pooled = nn.Conv1d(self.trunk.features, 64, 1, bias=False)
         self.heads = nn.Linear(2 * 64, 3)
-        # Row g: the grey, of those that the game has, that is nearest to g.
-        self.register_buffer("greys", torch.arange(256, dtype=torch.uint8))
+        # Of each line the greys that its pixels can take, rising, and which of them is nearest to any grey; as cells.
+        even = torch.linspace(0, 255, LEVELS).round().to(torch.uint8)
+        self.register_buffer("greys", torch.zeros(cells[0], 1, PIXELS, LEVELS, dtype=torch.uint8))
+        self.register_buffer("level_of", torch.zeros(cells[0], 1, PIXELS, 256, dtype=torch.uint8))
+        self._take_greys(even.repeat(frame_shape[0], 1))
         # Of each pixel, from 0 to 1: a ball is a rare thing where it is, and must not be a faint one.
         self.register_buffer("usual", torch.zeros(*cells, 1, PIXELS))
         self.register_buffer("spread", torch.ones(*cells, 1, PIXELS))
@@ -79,20 +82,23 @@ class EnvironmentModel(nn.Module):
         greys = torch.arange(256, dtype=torch.uint8)
         self.register_buffer("colours", greys[None, :, None].repeat(frame_shape[0], 1, 3))
 
-    def calibrate(self, frames: torch.Tensor, rarest: float = 1e-6) -> None:
-        """Learn from real frames (3, N, h, w) uint8, each after the one before, what is usual, which greys the game has
-        (those that make up more than `rarest` of the frames), and where things change by themselves.
+    def calibrate(self, frames: torch.Tensor) -> None:
+        """Learn from real frames (3, N, h, w) uint8, each after the one before, what is usual, which greys each line
+        has, and where things change by themselves.
         """
         if isinstance(self.trunk, LocalTrunk):
             self.trunk.calibrate(frames)
-        frames = frames[0]
-        cells = to_cells(frames).float()[..., None, :] / 255
+        cells = to_cells(frames[0]).float()[..., None, :] / 255
         self.usual.copy_(cells.mean(0))
         self.spread.copy_(cells.std(0).clamp(min=SMALLEST_SPREAD))
-        share = torch.bincount(frames.flatten().int(), minlength=256) / frames.numel()
-        own = torch.nonzero(share > rarest).flatten()  # (G,)
-        nearest = (own[None] - torch.arange(256, device=own.device)[:, None]).abs().argmin(1)
-        self.greys.copy_(own[nearest].to(torch.uint8))
+        self._take_greys(_greys_of_lines(frames))
+
+    def _take_greys(self, greys: torch.Tensor) -> None:
+        """greys: (h, LEVELS) uint8, rising, that pixels of each line can take."""
+        distance = (greys[..., None].int() - torch.arange(256, device=greys.device)).abs()  # (h, LEVELS, 256)
+        for table, of_line in ((self.greys, greys), (self.level_of, distance.argmin(1))):
+            cells = of_line.unflatten(0, (-1, CELL)).repeat_interleave(CELL, 1)  # a pixel's line is its row in its cell
+            table.copy_(cells[:, None])
 
     def _as_read(self, stacks: torch.Tensor) -> torch.Tensor:
         """Stacks as the trunk reads them: as they are, or in units of their pixels' own deviation."""
@@ -117,13 +123,13 @@ class EnvironmentModel(nn.Module):
         summary = torch.cat([pooled.sum(-1) / self.usual[..., 0, 0].numel(), pooled.amax(-1)], 1)
         with torch.autocast(summary.device.type, enabled=False):
             rewards, alive, playing = self.heads(summary.float()).unbind(1)
-        change, value = drawn.unbind(-2)
-        return Expectation(change, value, rewards, alive, playing, memory)
+        return Expectation(drawn[..., 0, :], drawn[..., 1:, :], rewards, alive, playing, memory)
 
     def step(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Expectation]:
         """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it."""
         expected = self(stacks, actions, memory)
-        greys = self.greys[(expected.value.detach() * 255).round().clamp(0, 255).int()]
+        likeliest = expected.levels.detach().argmax(-2, keepdim=True).movedim(-2, -1)  # (B, h', w', 16, 1)
+        greys = self.greys.expand(*likeliest.shape[:-1], -1).gather(-1, likeliest)[..., 0]
         frames = torch.where(expected.change > 0, greys, stacks[..., -1, :])
         return push(stacks, frames), expected
 
@@ -159,7 +165,7 @@ class EnvironmentModel(nn.Module):
             last = stacks[..., -1, :]
             stacks, expected = self.step(stacks, actions[t], memory)
             memory = expected.memory
-            drawing = _drawing_losses(expected, last, real[t])
+            drawing = self._drawing_losses(expected, last, real[t])
             outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
             drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
             capped = drawn * (LARGEST / drawn.detach()).clamp(max=1) + torch.stack([*outcome.values()]).sum(0)
@@ -173,18 +179,21 @@ class EnvironmentModel(nn.Module):
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
         return torch.stack(whole).sum() / steps, means, wrong
 
-
-def _drawing_losses(expected: Expectation, last: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Of each frame drawn (B,): last and target (B, h', w', 16) uint8."""
-    goal = target.float()
-    changed = (goal - last.float()).abs() > CHANGE
-    share = changed.float()
-    logits = expected.change.float()
-    # −log σ(±x), the changed pixels weighted.
-    choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share)
-    drawn = torch.maximum(share, UNCHANGED_VALUE * (logits.detach() > 0))
-    value = (expected.value.float() - goal / 255).square() * drawn
-    return {"change": choice.sum((1, 2, 3)) / FEW, "value": value.sum((1, 2, 3)) * (VALUE_WEIGHT / FEW)}
+    def _drawing_losses(
+        self, expected: Expectation, last: torch.Tensor, target: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Of each frame drawn (B,): last and target (B, h', w', 16) uint8."""
+        changed = (target.int() - last.int()).abs() > CHANGE
+        share = changed.float()
+        logits = expected.change.float()
+        # −log σ(±x), the changed pixels weighted.
+        choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share)
+        counts = torch.maximum(share, UNCHANGED_LEVEL * (logits.detach() > 0))
+        row, line, column, pixel = drawn = counts.nonzero(as_tuple=True)  # (K,) each: the pixels whose grey counts
+        levels = self.level_of[line, 0, pixel, target[drawn].int()].long()
+        surprise = F.cross_entropy(expected.levels[row, line, column, :, pixel].float(), levels, reduction="none")
+        grey = torch.zeros_like(logits[:, 0, 0, 0]).index_add(0, row, surprise * counts[drawn])
+        return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey * (CHANGED_WEIGHT / FEW)}
 
 
 def _outcome_losses(
@@ -197,6 +206,20 @@ def _outcome_losses(
         "alive": ends(expected.alive, alive, reduction="none"),
         "playing": ends(expected.playing, playing, reduction="none"),
     }
+
+
+def _greys_of_lines(frames: torch.Tensor) -> torch.Tensor:
+    """The greys (h, LEVELS) uint8, rising, that pixels of each line of frames (3, N, h, w) most often take when they
+    change. Where they take fewer, the last is there again; where none, all of the line's greys count.
+    """
+    changed, chosen = frames[1:] != frames[:-1], []
+    for line in range(frames.shape[2]):
+        taken = frames[1:, :, line][changed[:, :, line]]
+        counts = torch.bincount((taken if len(taken) else frames[:, :, line].flatten()).int(), minlength=256)
+        most = counts.topk(LEVELS)
+        own = most.indices[most.values > 0].sort().values
+        chosen.append(torch.cat([own, own[-1:].expand(LEVELS - len(own))]))
+    return torch.stack(chosen).to(torch.uint8)
 
 
 def shown(frames: torch.Tensor, first: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import PIXELS, to_cells
+from agents.i2a.cells import PIXELS, PLANES, to_cells
 from agents.i2a.movers import DIMMED, Movers
 
 REACH = 2
@@ -49,7 +49,7 @@ class LocalTrunk(nn.Module):
         self.hear = nn.Linear(SEEN * width, hidden)
         self.own = nn.Linear(hidden, hidden)
         self.mix = nn.Linear(hidden, hidden)
-        self.draw = nn.Linear(hidden, 2 * PIXELS)
+        self.draw = nn.Linear(hidden, PLANES * PIXELS)
         self.movers = Movers(16 * width, hidden, num_actions, stack, cells)
         for layer in (self.read, self.tell, self.hear, self.own, self.mix):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -108,13 +108,13 @@ class LocalTrunk(nn.Module):
         x = torch.relu(self.hear(heard) + self.own(x))
         x = torch.relu(x + self.mix(x)) * meant[..., None].to(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            drawn = rearrange(self.draw(x.float()), "b m (c p) -> b m c p", c=2)
+            drawn = rearrange(self.draw(x.float()), "b m (c p) -> b m c p", c=PLANES)
         features, closely = self.movers(stacks, actions)
         return torch.cat([x.transpose(1, 2), features], 2), self._on_frame(drawn, places, meant) + closely, memory
 
     def _on_frame(self, drawn: torch.Tensor, places: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
-        """What active cells draw (B, M, 2, 16), on a frame on which all others stay (B, h', w', 2, 16)."""
-        still = drawn.new_zeros(len(drawn), self.cells[0] * self.cells[1], 2, PIXELS)
+        """What active cells draw (B, M, PLANES, 16), on a frame on which all others stay (B, h', w', PLANES, 16)."""
+        still = drawn.new_zeros(len(drawn), self.cells[0] * self.cells[1], PLANES, PIXELS)
         still[:, :, 0] = -SURELY
         drawn = torch.where(meant[..., None, None] > 0, drawn, still[:, :1])
         rows = torch.arange(len(drawn), device=drawn.device)[:, None].expand_as(places)

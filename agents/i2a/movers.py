@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import CELL
+from agents.i2a.cells import CELL, PLANES
 
 MOVERS = 6
 """Things that are looked at in a frame, at most."""
@@ -30,7 +30,7 @@ class Movers(nn.Module):
     """Finds what has moved, reads a window of `SIDE`×`SIDE` pixels around each, and draws into it.
 
     units: of its hidden layers. features: numbers that it tells of each thing, for what comes of a step.
-    1.7 million multiply-adds for a thing at 512 units.
+    2.8 million multiply-adds for a thing at 512 units.
     """
 
     usual: torch.Tensor
@@ -45,7 +45,7 @@ class Movers(nn.Module):
         self.column = nn.Parameter(0.1 * torch.randn(self.shape[1], units))
         self.mix = nn.Linear(units, units)
         self.tell = nn.Linear(units, features)
-        self.draw = nn.Linear(units, 2 * SIDE * SIDE)
+        self.draw = nn.Linear(units, PLANES * SIDE * SIDE)
         for layer in (self.read, self.mix, self.tell):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
@@ -90,7 +90,7 @@ class Movers(nn.Module):
 
     def forward(self, stacks: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64: features (B, features, M), 0 where there
-        is no thing, and what is to be added to a drawing (B, h', w', 2, 16) float32.
+        is no thing, and what is to be added to a drawing (B, h', w', PLANES, 16) float32.
         """
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
         (height, width), rows = self.shape, len(stacks)
@@ -108,11 +108,11 @@ class Movers(nn.Module):
         x = torch.relu(x + self.mix(x)) * meant[..., None].to(dtype)
         told = torch.relu(self.tell(x)) * meant[..., None].to(dtype)
         with torch.autocast(x.device.type, enabled=False):
-            drawn = self.draw(x.float()).unflatten(2, (SIDE * SIDE, 2)) * meant[..., None, None]
-        picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], 2)
+            drawn = self.draw(x.float()).unflatten(2, (SIDE * SIDE, PLANES)) * meant[..., None, None]
+        picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], PLANES)
         for thing in range(places.shape[1]):  # one after the other: the order of a sum decides its last bit
             picture = picture.index_add(0, places[:, thing].flatten(), drawn[:, thing].flatten(0, 1))
-        picture = picture.view(rows, *rimmed, 2)[:, FAR:-FAR, FAR:-FAR]
+        picture = picture.view(rows, *rimmed, PLANES)[:, FAR:-FAR, FAR:-FAR]
         return told.transpose(1, 2), rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)
 
 

@@ -1,7 +1,7 @@
 """How an environment model reads frames and an action: three trunks behind one call.
 
 `trunk(stacks, actions, memory)` takes stacks of cells (B, h', w', S, 16) and actions (B,); it gives features (B, C, …),
-what is drawn (B, h', w', 2, 16): for every pixel a logit and a grey, and the memory after this step.
+what is drawn (B, h', w', PLANES, 16), and the memory after this step.
 `trunk.begin(stacks)` gives the memory before the first step. The local trunk (`agents.i2a.local_trunk`) takes stacks as
 they are, the others in units of their pixels' own deviation.
 """
@@ -14,7 +14,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import CELL, stack_from_cells
+from agents.i2a.cells import CELL, PLANES, stack_from_cells
 from agents.i2a.local_trunk import STILL, LocalTrunk
 
 Memory = tuple[torch.Tensor, ...]
@@ -92,8 +92,8 @@ def picture_encoder(channels: int, width: int) -> nn.Sequential:
 
 
 def picture_decoder(width: int) -> nn.Sequential:
-    """(B, 2·width, h/4, w/4) as two planes (B, 2, h, w): logits and greys."""
-    second = nn.ConvTranspose2d(width, 2, 4, stride=2, padding=1)
+    """(B, 2·width, h/4, w/4) as planes (B, PLANES, h, w)."""
+    second = nn.ConvTranspose2d(width, PLANES, 4, stride=2, padding=1)
     set_bias(second, slice(1), STILL)
     return nn.Sequential(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.ReLU(), second)
 
@@ -105,7 +105,7 @@ def set_bias(layer: nn.Conv2d | nn.ConvTranspose2d, channels: slice, value: floa
 
 
 def as_cells(planes: torch.Tensor) -> torch.Tensor:
-    """Planes (B, 2, h, w) as cells (B, h/4, w/4, 2, 16)."""
+    """Planes (B, C, h, w) as cells (B, h/4, w/4, C, 16)."""
     return rearrange(planes, "b c (h i) (w j) -> b h w c (i j)", i=CELL, j=CELL)
 
 

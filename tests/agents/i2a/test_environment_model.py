@@ -1,12 +1,14 @@
 """The environment model: every kind learns a small game; what stands still stays; what is masked teaches nothing."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from sliding_dot import GREY, SIZE, play, trained
 
-from agents.i2a.cells import from_cells, stack_to_cells, to_cells
-from agents.i2a.environment_model import LARGEST, EnvironmentModel, shown
+from agents.i2a.cells import LEVELS, PLANES, from_cells, stack_to_cells, to_cells
+from agents.i2a.environment_model import LARGEST, EnvironmentModel, Expectation, shown
 
 KINDS = ("local", "convolutional", "convlstm")
 
@@ -38,7 +40,8 @@ def test_all_kinds_have_the_promised_shapes(kind: str) -> None:
     assert after.shape == stacks.shape
     assert after.dtype == torch.uint8
     assert torch.equal(after[..., :-1, :], stacks[..., 1:, :])
-    assert expected.change.shape == expected.value.shape == (5, 6, 4, 16)
+    assert expected.change.shape == (5, 6, 4, 16)
+    assert expected.levels.shape == (5, 6, 4, LEVELS, 16)
     for part in (expected.rewards, expected.alive, expected.playing):
         assert part.shape == (5,)
 
@@ -71,13 +74,44 @@ def test_where_nothing_is_expected_to_change_the_frame_stays_as_it_is() -> None:
     assert torch.equal(stacks[..., -1, :], last)
 
 
-def test_new_greys_are_those_of_the_game() -> None:
+def test_new_greys_are_those_that_pixels_of_a_line_take() -> None:
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
-    frames = torch.zeros(3, 10, SIZE, SIZE, dtype=torch.uint8)
-    frames[:, :, :4], frames[:, :, 8:] = GREY, 55
+    frames = torch.zeros(3, 40, SIZE, SIZE, dtype=torch.uint8)
+    frames[:, :, 3], frames[:, :, 8:] = 200, 55  # stand still
+    for at, grey in enumerate((10, 30, 70, 90, 110, 130, 150)):
+        frames[2, : 10 + at, 5, at] = grey  # the first is the rarest, and there are only six
+        frames[2, :, 6, at] = GREY
     model.calibrate(frames)
-    assert {int(grey) for grey in model.greys} == {0, 55, GREY}
-    assert [int(model.greys[grey]) for grey in (20, 40, 90, 255)] == [0, 55, GREY, GREY]
+    greys = from_cells(model.greys.movedim(-1, 0).expand(-1, -1, SIZE // 4, -1))[:, :, 0].T.tolist()  # of each line
+    assert greys[5] == [30, 70, 90, 110, 130, 150]
+    assert greys[6] == [GREY] * LEVELS
+    assert greys[3] == [200] * LEVELS  # where nothing changes, what is there
+    level_of = from_cells(model.level_of.movedim(-1, 0).expand(-1, -1, SIZE // 4, -1))[:, 5, 0].tolist()
+    assert [level_of[grey] for grey in (0, 30, 49, 51, 110, 255)] == [0, 0, 0, 1, 3, 5]
+    model.greys.zero_()
+    model.greys[1] += torch.arange(LEVELS, dtype=torch.uint8) + 1
+    drawn = torch.full((1, SIZE // 4, SIZE // 4, PLANES, 16), -1.0)
+    drawn[:, 1, 2, 0, 7], drawn[:, 1, 2, 3, 7] = 1.0, 2.0  # one pixel changes, and takes level 2
+    model.trunk.forward = lambda *_: (torch.zeros(1, model.trunk.features, 1), drawn, ())  # type: ignore
+    stacks, _ = model.step(torch.full((1, SIZE // 4, SIZE // 4, 2, 16), 77, dtype=torch.uint8), torch.tensor([0]), ())
+    assert stacks[0, 1, 2, -1].tolist() == [77] * 7 + [3] + [77] * 8
+    assert (stacks[..., -1, :] != 77).sum() == 1
+
+
+def test_the_loss_of_a_drawing_by_hand() -> None:
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(8, 8))
+    levels = torch.zeros(2, 2, 2, LEVELS, 16)
+    change = torch.full((2, 2, 2, 16), -100.0)
+    last, target = torch.zeros(2, 2, 2, 16, dtype=torch.uint8), torch.zeros(2, 2, 2, 16, dtype=torch.uint8)
+    target[0, 1, 0, 9] = 102  # the third of 0, 51, 102, 153, 204, 255
+    change[0, 1, 0, 9], levels[0, 1, 0, 2, 9] = 1.0, 2.0
+    change[1, 0, 0, 3] = 0.5  # should have stayed, at the first level
+    expected = Expectation(change, levels, *torch.zeros(3, 2), ())
+    losses = model._drawing_losses(expected, last, target)
+    stays = [5 * math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(0.5))]
+    is_level = [5 * (math.log(5 + math.exp(2)) - 2), 5 * 0.1 * math.log(6)]
+    torch.testing.assert_close(losses["change"] * 32, torch.tensor(stays))
+    torch.testing.assert_close(losses["level"] * 32, torch.tensor(is_level))
 
 
 def test_a_stack_is_black_before_its_game_began() -> None:

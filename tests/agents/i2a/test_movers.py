@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from agents.i2a.cells import from_cells, stack_to_cells
+from agents.i2a.cells import PLANES, from_cells, stack_to_cells
 from agents.i2a.movers import APART, FAR, MOVERS, Movers
 
 SIDE = 16
@@ -111,4 +111,4 @@ def test_two_drawings_are_added() -> None:
     wanted = torch.zeros(4 * SIDE)
     wanted[21 - FAR : 22 + FAR] += 1
     wanted[29 - FAR : 30 + FAR] += 1
-    torch.testing.assert_close(both, wanted[:, None].expand(-1, 2))
+    torch.testing.assert_close(both, wanted[:, None].expand(-1, PLANES))
