@@ -89,7 +89,7 @@ def _a2c_config_for(game: str) -> Any:
     return config_for(game)
 
 
-def _a2c_view(game: str) -> AtariSettings:
+def _close_view(game: str) -> AtariSettings:
     from agents.envs.settings import AtariSettings
 
     if game == "breakout":
@@ -359,22 +359,24 @@ _STATES = {"dyna": ("cartpole", "it imagines states of a few numbers. Leave it o
 _NO_ATARI = dict.fromkeys(CLASSIC_CONTROL, "it imagines the pictures of an Atari game. Give one of those.")
 
 ALGORITHMS = {
-    "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _a2c_view, cannot=_NUMBERS),
-    "dqn": Algorithm(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, cannot=_NUMBERS, only=_STATES),
+    "a2c": Algorithm(_a2c_config, _a2c_trainer, _a2c_agent, _a2c_config_for, _close_view, cannot=_NUMBERS),
+    "dqn": Algorithm(
+        *(_dqn_config, _dqn_trainer, _dqn_agent, _dqn_config_for, _close_view), cannot=_NUMBERS, only=_STATES
+    ),
     "dreamer": Algorithm(
         *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_config_for, _dreamer_view), cannot=_GREY
     ),
     "dreamer-v1": Algorithm(
         *(_dreamer_config, _dreamer_trainer, _dreamer_agent, _dreamer_v1_config_for, _dreamer_view), cannot=_GREY
     ),
-    "i2a": Algorithm(_i2a_config, _i2a_trainer, _i2a_agent, _i2a_config_for, _a2c_view, cannot=_NO_ATARI),
+    "i2a": Algorithm(_i2a_config, _i2a_trainer, _i2a_agent, _i2a_config_for, _close_view, cannot=_NO_ATARI),
     "planet": Algorithm(
         *(_dreamer_config, _planet_trainer, _planet_agent),
         view=_dreamer_view,
         reads=("dreamer", "dreamer-v1"),
         cannot=_GREY,
     ),
-    "pqn": Algorithm(_pqn_config, _pqn_trainer, _pqn_agent, _pqn_config_for, _a2c_view, cannot=_NUMBERS),
+    "pqn": Algorithm(_pqn_config, _pqn_trainer, _pqn_agent, _pqn_config_for, _close_view, cannot=_NUMBERS),
 }
 
 

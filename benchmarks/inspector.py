@@ -39,7 +39,8 @@ def dqn(settings: AtariSettings) -> Agent:
     from agents.dqn.agent import DQNAgent
     from agents.dqn.network import build_network
 
-    return DQNAgent(build_network(4, 4, (84, 84)), action_names("breakout"), EmulatorModel("breakout", settings))
+    network = build_network(4, settings.stack, settings.frame_shape)
+    return DQNAgent(network, action_names("breakout"), EmulatorModel("breakout", settings))
 
 
 def dreamer(settings: AtariSettings) -> Agent:

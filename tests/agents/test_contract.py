@@ -32,8 +32,9 @@ from agents.records import Moment
 
 def dqn(epsilon: float = 0.0) -> DQNAgent:
     torch.manual_seed(0)
-    emulator = EmulatorModel("breakout")
-    return DQNAgent(build_network(4, 4, (84, 84)), emulator.action_names, emulator, epsilon)
+    settings = ALGORITHMS["dqn"].settings_for("breakout")
+    emulator = EmulatorModel("breakout", settings)
+    return DQNAgent(build_network(4, 4, settings.frame_shape), emulator.action_names, emulator, epsilon)
 
 
 def pqn() -> DQNAgent:
@@ -202,7 +203,8 @@ def test_whole_games_are_scored_the_same_twice(agent: Agent, settings: AtariSett
 
 
 def test_dqn_presses_fire_in_its_imagination_when_the_game_waits_for_it() -> None:
-    waiting = AtariGame("breakout", AtariSettings(fire=False, noop_max=0))
+    settings = replace(ALGORITHMS["dqn"].settings_for("breakout"), fire=False, noop_max=0)
+    waiting = AtariGame("breakout", settings)
     assert dqn().imagine(waiting.moment(), 2).actions[0, 0] == 1
 
 

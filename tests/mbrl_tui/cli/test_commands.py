@@ -53,7 +53,7 @@ def test_a_training_that_ends_says_how_to_watch_it(shared_tiny: Path, training_o
 def test_the_settings_are_listed_with_their_words(mbrl: Mbrl) -> None:
     out = mbrl("train", "--settings").out
     line = next(line for line in out.splitlines() if line.startswith("replay_capacity"))
-    assert line.split()[1:3] == ["int", "1_000_000"]
+    assert line.split()[1:3] == ["int", "32_768"]
     assert "the oldest overwritten" in line
     fire = next(line for line in out.splitlines() if line.startswith("fire"))
     assert fire.split()[1:3] == ["bool", "true"]
