@@ -170,7 +170,7 @@ def _dreamer_view(game: str) -> AtariSettings:
 def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dreamer.train import DreamerTrainer
 
-    return DreamerTrainer(config, games, run.seed, device, lambda: _games_of_guides(run, config))
+    return DreamerTrainer(config, games, run.seed, device, _guides(run, config))
 
 
 def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
@@ -179,12 +179,12 @@ def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.dev
     from agents.dreamer.train import DreamerTrainer
 
     planner = Planner(config, actions_of(games))
-    return DreamerTrainer(config, games, run.seed, device, lambda: _games_of_guides(run, config), planner=planner)
+    return DreamerTrainer(config, games, run.seed, device, _guides(run, config), planner=planner)
 
 
-def _games_of_guides(run: RunConfig, config: Any) -> list[GuidedGames]:
-    """The games of each agent that `config.from_agent` names."""
-    return [_guided_games(run, name, config.num_games) for name in config.from_agent.split(",")]
+def _guides(run: RunConfig, config: Any) -> list[Callable[[], GuidedGames]]:
+    """What makes the games of each agent that the config names."""
+    return [partial(_guided_games, run, name, config.num_games) for name in config.guides]
 
 
 def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...] = ()) -> GuidedGames:

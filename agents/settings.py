@@ -32,6 +32,17 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
         raise UserError(f"{name} must be {' or '.join(choices)}, not {_shortened(value)!r}.")
 
 
+def split_names(name: str, value: str) -> tuple[str, ...]:
+    """The names in a setting, which has commas between them; none where it is empty.
+
+    Raises UserError where one of them is missing.
+    """
+    names = tuple(part.strip() for part in value.split(",")) if value else ()
+    if not all(names):
+        raise UserError(f"{name} must be names with commas between them, not {_shortened(value)!r}.")
+    return names
+
+
 def _fits_float(value: float) -> bool:
     try:
         return math.isfinite(value)

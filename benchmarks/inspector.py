@@ -67,19 +67,21 @@ def i2a(settings: AtariSettings) -> Agent:
 AGENTS: dict[str, Callable[[AtariSettings], Agent]] = {"dqn": dqn, "dreamer": dreamer, "i2a": i2a}
 
 
-def subject(name: str) -> tuple[Callable[[], Agent], AtariSettings]:
+def subject(name: str, trained: bool) -> tuple[Callable[[], Agent], AtariSettings]:
     """What makes the agent, an untrained one of `AGENTS` or a trained one, and how it plays."""
-    if name in AGENTS:
+    if not trained:
         settings = ALGORITHMS[name].settings_for("breakout")
         return lambda: AGENTS[name](settings), settings
     checkpoint = find_checkpoint(name, "breakout")
-    return lambda: load_agent(checkpoint), checkpoint.played_with(None)
+    played = checkpoint.played_with()
+    assert played is not None  # Breakout is an Atari game
+    return lambda: load_agent(checkpoint), played
 
 
-async def measure(name: str, times: int) -> dict[str, list[float]]:
+async def measure(name: str, trained: bool, times: int) -> dict[str, list[float]]:
     """Milliseconds of every pause, cursor step and branch, by name."""
     torch.manual_seed(0)
-    make, settings = subject(name)
+    make, settings = subject(name, trained)
     app = MbrlApp("breakout", "watch", make, name, settings, seed=3, inspect_at=STEP)
     taken: dict[str, list[float]] = {"first strips": [], "cursor step": [], "branch": []}
     async with app.run_test(size=SIZE):
@@ -133,9 +135,9 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-def report(agent: str, times: int) -> None:
+def report(agent: str, trained: bool, times: int) -> None:
     keep_memory()  # as `mbrl` does
-    taken = asyncio.run(measure(agent, times))
+    taken = asyncio.run(measure(agent, trained, times))
     parts = [f"{name} {statistics.median(ms):6.1f} (most {max(ms):.0f})" for name, ms in taken.items()]
     print(f"{agent:16} ms, median: " + " · ".join(parts), flush=True)
 
@@ -147,7 +149,8 @@ def main() -> None:
     parser.add_argument("--trained", nargs="+", metavar="NAME", default=[], help="these instead: checkpoints or runs")
     options = parser.parse_args()
     for agent in options.trained or options.agents:
-        process = multiprocessing.get_context("spawn").Process(target=report, args=(agent, options.times))
+        told = agent, bool(options.trained), options.times
+        process = multiprocessing.get_context("spawn").Process(target=report, args=told)
         process.start()
         process.join()
         if process.exitcode:

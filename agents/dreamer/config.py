@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from agents.errors import UserError
-from agents.settings import check_choice, check_range
+from agents.settings import check_choice, check_range, split_names
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class DreamerConfig:
     """Steps to learn from, its own or another agent's, before the first update. Paper's code: 50,000."""
     from_agent: str = ""
     """Other agents (shipped ones, runs, folders; with commas between them) whose games the world model learns from
-    too. They are drawn from as the agent's own are, and never overwritten: of a wall that is half gone, a beginner
-    sees nothing else."""
+    too. They are drawn from as the agent's own are, and never overwritten: a beginner sees no half-broken wall."""
     collect: int = 0
-    """Steps of their games; they count neither as steps nor as score of this agent."""
+    """Steps of their games in all, of each agent as many; one costs as much as one of its own, beside
+    `replay_capacity`. They count neither as steps nor as score of this agent."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
     pixel_weight: float = 300.0
@@ -95,11 +95,11 @@ class DreamerConfig:
     """Divergence that costs nothing. Paper: 0; DreamerV3: 1."""
     model_learning_rate: float = 1e-3
     """Adam's, for the world model. Paper: 2e-4."""
-    model_rate_halving: int = 0
-    """Updates after pretraining in which it halves, down to `model_rate_least`; 0: it stays. An actor cannot follow a
-    model that changes fast. Paper: it stays."""
-    model_rate_least: float = 4e-5
-    """What is then left of it."""
+    model_learning_rate_half_life: int = 0
+    """Updates in which it halves, again and again, once the model is pretrained; 0: it stays, as in the paper. An actor
+    cannot follow a model that changes fast."""
+    model_learning_rate_min: float = 4e-5
+    """Below this it does not fall."""
     actor_learning_rate: float = 1e-4
     """Adam's, for the actor. Paper: 4e-5."""
     critic_learning_rate: float = 1e-4
@@ -183,7 +183,7 @@ class DreamerConfig:
         check_range("overshoot (with this batch_length)", self.overshoot, 0, self.batch_length - 1)
         for name in ("kl_balance", "discount", "lambda_", "ends_share", "dream_temperature"):
             check_range(name, getattr(self, name), 0, 1)
-        counts = ("learning_starts", "pretrain", "kl_warmup", "model_rate_halving")
+        counts = ("learning_starts", "pretrain", "kl_warmup", "model_learning_rate_half_life")
         scales = (
             "pixel_weight",
             "reward_weight",
@@ -194,12 +194,17 @@ class DreamerConfig:
             "entropy_scale",
             "adam_epsilon",
         )
-        rates = ("model_learning_rate", "model_rate_least", "actor_learning_rate", "critic_learning_rate")
+        rates = ("model_learning_rate", "model_learning_rate_min", "actor_learning_rate", "critic_learning_rate")
         for name in (*counts, *scales, *rates):
             check_range(name, getattr(self, name), 0)
         check_range("replay_ratio", self.replay_ratio, 0, 10_000)
         check_range("gradient_clip", self.gradient_clip, 1e-9)
         self._check_replay()
+
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """The agents that `from_agent` names."""
+        return split_names("from_agent", self.from_agent)
 
     def _check_replay(self) -> None:
         """Whether there can be enough to learn from."""
@@ -208,7 +213,7 @@ class DreamerConfig:
         most = self.replay_capacity // self.num_games * self.num_games
         check_range("learning_starts (with this replay_capacity)", self.learning_starts, 0, most)
         check_range("collect", self.collect, 0, 100_000_000)
-        if bool(self.from_agent) != bool(self.collect):
+        if bool(self.guides) != bool(self.collect):
             raise UserError(
                 "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "
                 "--set from_agent= --set collect=0"
@@ -225,7 +230,7 @@ BREAKOUT = DreamerConfig(
     continue_weight=50.0,
     # An actor exploits what the model has not seen: balls at the edge of the paddle. Its misses are to be known soon.
     replay_ratio=15.0,
-    model_rate_halving=2_000,
+    model_learning_rate_half_life=2_000,
     actor_learner="ppo",
     ppo_passes=2,
     ppo_batches=8,

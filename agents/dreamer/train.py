@@ -42,7 +42,7 @@ SETTLED = 3
 """Steps after which a state knows how fast things move."""
 
 LENT = "lent"
-"""With what the files of other agents' games begin."""
+"""Prefix of the files of other agents' games."""
 
 RATES = "smaller learning rates"
 
@@ -63,8 +63,8 @@ class DreamerTrainer:
 
     learner: how the actor learns in dreams; None takes what the config names.
     planner: decides instead of an actor; then there is nothing to be learnt in dreams.
-    guides: makes the games of other agents, who play `config.collect` steps in equal parts before it plays its own.
-        These are kept apart: its own games never overwrite them.
+    guides: each makes the games of one of the agents that the config names. They play `config.collect` steps in equal
+        parts before this one plays its own, which never overwrites them.
     All that it does follows from the config, the seed, and how the machine computes: the precision that was found
     faster when training began, which a resumed training keeps, and the number of threads.
     """
@@ -75,7 +75,7 @@ class DreamerTrainer:
         games: Games,
         seed: int = 0,
         device: torch.device | None = None,
-        guides: Callable[[], Sequence[GuidedGames]] | None = None,
+        guides: Sequence[Callable[[], GuidedGames]] = (),
         learner: Learner | None = None,
         planner: Planner | None = None,
     ):
@@ -94,8 +94,7 @@ class DreamerTrainer:
             for name, network in networks.items()
         }
         self.replay = self._new_replay(config.replay_capacity)
-        # With room for the first pictures of each agent's games.
-        self.lent = self._new_replay(config.collect + games.num_games * (1 + config.from_agent.count(",")))
+        self.lent = self._new_lent_replay()
         self.random = np.random.default_rng(seed)
         self.step, self.updates, self.borrowed = 0, 0, 0
         self._steps_owed = 0.0
@@ -109,6 +108,11 @@ class DreamerTrainer:
         action_size = self.behaviour.actions.size if is_continuous(self.games) else 0
         kind = self.games.frame_shape, self.games.frame_dtype
         return SequenceReplay(capacity, self.games.num_games, *kind, action_size)
+
+    def _new_lent_replay(self) -> SequenceReplay:
+        """With a row more for each agent, whose games begin with one; none is overwritten, but by a resume midway."""
+        count, agents = self.games.num_games, max(1, len(self.config.guides))
+        return self._new_replay((math.ceil(self.config.collect / count) + agents) * count)
 
     def _choose_precision(self) -> torch.dtype:
         """The one in which a look at pictures and a step of dreams, of which most of an update consists, are faster."""
@@ -154,13 +158,11 @@ class DreamerTrainer:
 
     def _borrow(self) -> Iterator[Update]:
         """Look on at games of other agents; none of these steps counts as the agent's own."""
-        if self.guides is None or self.borrowed >= self.config.collect:
-            return
-        guides = self.guides()
-        for number, games in enumerate(guides, 1):
-            share = self.config.collect * number / len(guides)
+        for number, guide in enumerate(self.guides, 1):
+            share = self.config.collect * number / len(self.guides)
             if self.borrowed >= share:
                 continue
+            games = guide()
             self.lent.add_first(games.reset(int(self.random.integers(2**31))))
             while self.borrowed < share:
                 self.lent.add_steps(games.step(self.random))
@@ -210,13 +212,13 @@ class DreamerTrainer:
             return state, actions.decode(self.behaviour.explore(self.model, state, generator))
 
     @property
-    def model_rate(self) -> float:
+    def model_learning_rate(self) -> float:
         """The model's learning rate now."""
         c = self.config
-        if not c.model_rate_halving:
+        if not c.model_learning_rate_half_life:
             return c.model_learning_rate
-        halvings = max(0, self.updates - c.pretrain) / c.model_rate_halving
-        return max(min(c.model_rate_least, c.model_learning_rate), c.model_learning_rate * 0.5**halvings)
+        halvings = max(0, self.updates - c.pretrain) / c.model_learning_rate_half_life
+        return max(min(c.model_learning_rate_min, c.model_learning_rate), c.model_learning_rate * 0.5**halvings)
 
     # -- learning --------------------------------------------------------------------------------------------
 
@@ -229,7 +231,7 @@ class DreamerTrainer:
             self._calibrate()
         c = self.config
         for group in self.optimizers["model"].param_groups:
-            group["lr"] = self.model_rate
+            group["lr"] = self.model_learning_rate
         drawn = sample_together(self._replays, c.batch_size, c.batch_length, self.random, c.ends_share)
         results = list(self._workers.map(self._model_gradient, self._split(drawn)))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
@@ -372,8 +374,8 @@ class DreamerTrainer:
         self.step, self.updates, self.borrowed = counters["step"], counters["updates"], counters["borrowed"]
         if "lent_added" in counters:
             self.lent.load(replay_folder, lent, to_columns(tensors, "lent."), counters["lent_added"], LENT)
-        else:  # an older run, whose own games have overwritten what it borrowed
-            self.borrowed = 0
+        else:  # an older run, which kept what it borrowed among its own steps and overwrites it
+            self.lent, self.borrowed = self._new_lent_replay(), 0
         self._steps_owed = counters["steps_owed"]
         self.random.bit_generator.state = counters["random"]
         self.precision = from_saved(counters["precision"], self.device, self.precision)

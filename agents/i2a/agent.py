@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,15 @@ from agents.records import Decision, Moment, Rollout
 
 MANY = 64
 """Rows that pass through a layer of the environment model at a time, about: things and cells of every future."""
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What was decided at a moment, and the futures of every action by which; None for an agent that imagines none."""
+
+    moment: Moment
+    decision: Decision
+    begun: Begun | None
 
 
 class I2AAgent(Memoryless):
@@ -57,9 +66,7 @@ class I2AAgent(Memoryless):
         self._imagination = Imagination(
             *(self._model, self._rollout_policy, len(self.action_names)), config.horizon, config.discount
         )
-        # Who looks ahead from a moment asks several times what is decided there, and goes on with the futures of every
-        # action by which that was decided.
-        self._decided: tuple[Moment, Decision, Begun | None] | None = None
+        self._decided: _Decided | None = None  # who looks ahead from a moment asks several times what is decided there
         self._recall = Recall()
 
     # -- deciding --------------------------------------------------------------------------------------------
@@ -68,7 +75,7 @@ class I2AAgent(Memoryless):
         return copies(observations, len(self.action_names), self.config.horizon, self.device)
 
     def _roll_out(self, observations: np.ndarray) -> Rollouts:
-        """As games are played many at a time, whose snapshots nobody has."""
+        """Of many games at a time, without snapshots."""
         return self._copies(observations) if self.config.model == "none" else self._imagination.roll_out(observations)
 
     def _judge(self, observations: np.ndarray, rollouts: Rollouts) -> tuple[np.ndarray, np.ndarray]:
@@ -84,12 +91,16 @@ class I2AAgent(Memoryless):
 
     @torch.inference_mode()
     def act(self, moment: Moment) -> Decision:
-        if self._decided is None or self._decided[0] is not moment:
-            rollouts, begun = self._copies(moment.observation[None]), None
-            if self.config.model != "none":
+        return self._decided_at(moment).decision
+
+    def _decided_at(self, moment: Moment) -> _Decided:
+        if self._decided is None or self._decided.moment is not moment:
+            if self.config.model == "none":
+                rollouts, begun = self._copies(moment.observation[None]), None
+            else:
                 rollouts, begun = self._imagination.roll_out_from(self.world_model().start(moment, 1))
-            self._decided = moment, self._decide(moment, rollouts), begun
-        return self._decided[1]
+            self._decided = _Decided(moment, self._decide(moment, rollouts), begun)
+        return self._decided
 
     @torch.inference_mode()
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
@@ -125,15 +136,15 @@ class I2AAgent(Memoryless):
 
         The value of the present is the agent's own, those of what follows as `policy` has them.
         """
-        decision = self.act(moment)
+        decided = self._decided_at(moment)
         if actions is None:
             waits = isinstance(self._model, PerfectModel) and moment.needs_fire
             fire = self._rollout_policy.fire_action
-            actions = np.array([[fire if waits and fire is not None else decision.action]])
-        begun = self._decided[2] if self._decided and samples == 1 and np.array_equal(actions, self._every) else None
+            actions = np.array([[fire if waits and fire is not None else decided.decision.action]])
+        begun = decided.begun if samples == 1 and np.array_equal(actions, self._every) else None
         rollout = unroll(self.world_model(), moment, horizon, self.policy, actions, samples, self._recall, begun)
         values = rollout.values.copy()
-        values[:, 0] = decision.value
+        values[:, 0] = decided.decision.value
         return replace(rollout, values=values)
 
     @property

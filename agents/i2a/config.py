@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.a2c.config import ENCODERS, A2CConfig
 from agents.errors import UserError
-from agents.settings import check_choice, check_range
+from agents.settings import check_choice, check_range, split_names
 
 MODELS = ("learnt", "emulator", "none")
 KINDS = ("local", "convolutional", "convlstm")
@@ -82,6 +82,8 @@ class I2AConfig(A2CConfig):
             check_choice(name, getattr(self, name), choices)
         if self.warm_start and self.encoder != self.rollout_encoder:
             raise UserError(f"warm_start needs encoder and rollout_encoder alike: set both to {self.encoder}.")
+        if len(split_names("from_agent", self.from_agent)) > 1:
+            raise UserError("i2a learns from the games of one agent: name one in from_agent.")
         if self.trains_policy and self.policy_steps >= self.steps:
             raise UserError(f"policy_steps must be less than steps ({self.steps:,}): what is left trains the agent.")
 

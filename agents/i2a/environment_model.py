@@ -128,9 +128,9 @@ class EnvironmentModel(nn.Module):
     def step(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Expectation]:
         """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it."""
         expected = self(stacks, actions, memory)
-        likeliest = expected.levels.detach().argmax(-2, keepdim=True).movedim(-2, -1)  # (B, h', w', 16, 1)
-        greys = self.greys.expand(*likeliest.shape[:-1], -1).gather(-1, likeliest)[..., 0]
-        frames = torch.where(expected.change > 0, greys, stacks[..., -1, :])
+        row, line, column, pixel = drawn = (expected.change > 0).nonzero(as_tuple=True)  # (K,) each: few of all pixels
+        levels = expected.levels.detach()[row, line, column, :, pixel].argmax(-1)
+        frames = stacks[..., -1, :].index_put(drawn, self.greys[line, 0, pixel, levels])
         return push(stacks, frames), expected
 
     def loss(
@@ -192,8 +192,9 @@ class EnvironmentModel(nn.Module):
         row, line, column, pixel = drawn = counts.nonzero(as_tuple=True)  # (K,) each: the pixels whose grey counts
         levels = self.level_of[line, 0, pixel, target[drawn].int()].long()
         surprise = F.cross_entropy(expected.levels[row, line, column, :, pixel].float(), levels, reduction="none")
-        grey = torch.zeros_like(logits[:, 0, 0, 0]).index_add(0, row, surprise * counts[drawn])
-        return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey * (CHANGED_WEIGHT / FEW)}
+        # On a frame first: sums over as many numbers as there happen to be are not the same twice on every device.
+        grey = CHANGED_WEIGHT * torch.zeros_like(logits).index_put(drawn, surprise * counts[drawn])
+        return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey.sum((1, 2, 3)) / FEW}
 
 
 def _outcome_losses(
@@ -210,16 +211,20 @@ def _outcome_losses(
 
 def _greys_of_lines(frames: torch.Tensor) -> torch.Tensor:
     """The greys (h, LEVELS) uint8, rising, that pixels of each line of frames (3, N, h, w) most often take when they
-    change. Where they take fewer, the last is there again; where none, all of the line's greys count.
+    change; of those no more than `CHANGE` apart, one. Where there are fewer, the last is there again; where nothing
+    changes, all of the line's greys count.
     """
-    changed, chosen = frames[1:] != frames[:-1], []
+    changed = (frames[1:].int() - frames[:-1].int()).abs() > CHANGE
+    every, chosen = torch.arange(256, device=frames.device), []
     for line in range(frames.shape[2]):
         taken = frames[1:, :, line][changed[:, :, line]]
         counts = torch.bincount((taken if len(taken) else frames[:, :, line].flatten()).int(), minlength=256)
-        most = counts.topk(LEVELS)
-        own = most.indices[most.values > 0].sort().values
-        chosen.append(torch.cat([own, own[-1:].expand(LEVELS - len(own))]))
-    return torch.stack(chosen).to(torch.uint8)
+        own: list[int] = []
+        while len(own) < LEVELS and counts.any():
+            own.append(int(counts.argmax()))
+            counts[(every - own[-1]).abs() <= CHANGE] = 0
+        chosen.append(sorted(own) + [max(own)] * (LEVELS - len(own)))
+    return torch.tensor(chosen, dtype=torch.uint8, device=frames.device)
 
 
 def shown(frames: torch.Tensor, first: torch.Tensor) -> torch.Tensor:

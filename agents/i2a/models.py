@@ -158,7 +158,8 @@ class LearntModel:
         with autocast(self.device, self.precision):
             taken = torch.tensor(actions, device=self.device)
             stacks, expected = self.model.step(state.stacks, taken, state.memory)
-        outcome = (expected.change, expected.rewards, expected.alive, expected.playing)
+        # A copy: what is remembered of a step should not hold all that was drawn.
+        outcome = (expected.change.clone(), expected.rewards, expected.alive, expected.playing)
         return ModelState(stacks, expected.memory, *outcome, state.began, state.screens)
 
     def seen(self, state: ModelState, dtype: torch.dtype) -> torch.Tensor:
@@ -185,7 +186,7 @@ class LearntModel:
 
     @torch.no_grad()
     def read(self, states: Sequence[ModelState]) -> Prediction:
-        """As `WorldModel.read`; uncertainty is the entropy of what changes, in nats, over all pixels of a frame."""
+        """As `WorldModel.read`; uncertainty is the entropy, in nats, of which pixels of a frame change."""
         change, rewards, playing = (
             torch.stack([getattr(state, name) for state in states], 1).float()
             for name in ("change", "rewards", "playing")

@@ -75,7 +75,7 @@ class Imagination:
         return self.roll_out_from(self.model.begin(observations, snapshots))[0]
 
     def roll_out_from(self, state: Any) -> tuple[Rollouts, Begun]:
-        """From the N rows of a state; and these futures as N · A rows that can be gone on with, worth 0 at present."""
+        """From the N rows of a state; and these futures, N · A rows, whose first value is left at 0."""
         state = self.model.repeat(state, self.num_actions)
         rows = self.model.newest(state).shape[0]
         actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]

@@ -112,6 +112,11 @@ class SequenceReplay(Ring):
         rows = np.clip(ends - random.integers(0, length, batch_size), self.oldest, self.added - length)
         return rows, games
 
+    @property
+    def ends(self) -> int:
+        """Lives and games that end in what is held."""
+        return int(np.count_nonzero(self.columns["ends"][: self.added]))
+
     def windows(self, rows: np.ndarray, games: np.ndarray, length: int) -> Sequences:
         """The windows that begin with these rows (B,) of these games (B,)."""
         slots = (rows + np.arange(length)[:, None]) % self.rows  # (T, B)
@@ -130,23 +135,24 @@ class SequenceReplay(Ring):
 def sample_together(
     replays: Sequence[SequenceReplay], batch_size: int, length: int, random: np.random.Generator, ends_share: float = 0
 ) -> Sequences:
-    """Draw windows from several replays as if they were one: none of their rows counts for more than another.
+    """Draw windows from several replays as if they were one: no row, and no end, counts for more than another.
 
-    ends_share: share of the windows that are drawn for the life, or the game, that ends in them.
+    ends_share: share of the windows that are drawn for the life, or the game, that ends in them, if any has ended.
     Raises ValueError where no replay has enough rows.
     """
     able = [replay for replay in replays if replay.ready(length)]
     if not able:
         raise ValueError(f"no replay holds {length} rows yet")
-    held = np.array([len(replay) for replay in able])
-    source = random.choice(len(able), batch_size, p=held / held.sum())
-    for_end = np.arange(batch_size) < round(ends_share * batch_size)
+    rows, ends = (np.array([count(replay) for replay in able]) for count in (len, lambda replay: replay.ends))
+    for_end = round(ends_share * batch_size) if ends.any() else 0
     parts = []
-    for place, replay in enumerate(able):
-        for draw, wanted in ((replay.draw_ends, for_end), (replay.draw, ~for_end)):
-            count = int(np.count_nonzero(wanted & (source == place)))
-            if count:
-                parts.append(replay.windows(*draw(count, length, random), length))
+    for weights, count, by_end in ((rows, batch_size - for_end, False), (ends, for_end, True)):
+        if not count:
+            continue
+        for replay, share in zip(able, random.multinomial(count, weights / weights.sum()), strict=True):
+            draw = replay.draw_ends if by_end else replay.draw
+            if share:
+                parts.append(replay.windows(*draw(int(share), length, random), length))
     mixed = random.permutation(batch_size)
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     return Sequences(*(np.concatenate(column, 1)[:, mixed] for column in columns))

@@ -29,7 +29,8 @@ def train(
     device: Device = None,
     sticky: Sticky = None,
     from_agent: Annotated[
-        str | None, typer.Option(metavar="NAME,…", help="dreamer: learn from these agents' games too.")
+        str | None,
+        typer.Option(metavar="NAME,…", help="dreamer, i2a: learn from the games of this agent (dreamer: agents)."),
     ] = None,
     collect: Annotated[
         int | None,
@@ -110,6 +111,7 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
     if from_agent is None and collect is None:
         return []
     from agents.catalogue import algorithm, find_checkpoint
+    from agents.settings import split_names
 
     own = algorithm(agent).config_for(game)
     if not hasattr(own, "from_agent"):
@@ -121,7 +123,7 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
             raise UserError("--collect needs to know whose games: add --from-agent NAME.")
         return [steps]
     # Now, rather than in the background.
-    names = [find_checkpoint(name, game).lasting_name for name in from_agent.split(",")]
+    names = [find_checkpoint(name, game).lasting_name for name in split_names("--from-agent", from_agent)]
     return [f"from_agent={','.join(names)}", steps]
 
 

@@ -24,6 +24,8 @@ from agents.errors import UserError
         ({"replay_capacity": 20_000, "num_games": 12}, "from 0 to 19,992"),
         ({"from_agent": "breakout-dqn"}, "from_agent and collect belong together"),
         ({"collect": 5_000}, "Use: --from-agent NAME --collect N"),
+        ({"from_agent": "one,,two", "collect": 5_000}, "from_agent must be names with commas between them, not 'one,,"),
+        ({"from_agent": ",", "collect": 5_000}, "from_agent must be names"),
         ({"gradient_clip": 0.0}, "gradient_clip"),
         ({"plan_elites": 65}, "plan_elites must be a number from 1 to 64"),
         ({"discount": 1.1}, "discount"),
@@ -48,3 +50,9 @@ def test_borrowing_can_be_left_out() -> None:
     assert replace(own, from_agent="", collect=0).pretrain == own.pretrain
     with pytest.raises(UserError, match="--set from_agent= --set collect=0"):
         replace(own, collect=0)
+
+
+def test_guides_are_named_with_commas_between_them() -> None:
+    assert DreamerConfig().guides == ()
+    assert DreamerConfig(from_agent="one", collect=80).guides == ("one",)
+    assert DreamerConfig(from_agent="one, two ,three", collect=80).guides == ("one", "two", "three")

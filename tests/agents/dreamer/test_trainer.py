@@ -1,6 +1,6 @@
 """The trainer: what follows from a seed, what resuming brings back, and the order of its stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Guide(Squares):
         return super().step(np.full(4, self._action))
 
 
-def trainer(seed: int = 0, guides: Callable[[], list[Guide]] | None = None, **settings: Any) -> DreamerTrainer:
+def trainer(seed: int = 0, guides: Sequence[Callable[[], Guide]] = (), **settings: Any) -> DreamerTrainer:
     values = {
         **{"batch_size": 4, "batch_length": 4, "dreams": 6, "horizon": 3, "learning_starts": 40, "kl_warmup": 4},
         **{"replay_capacity": 400, "replay_ratio": 1.0, "num_games": 4, "target_period": 3, **settings},
@@ -174,7 +174,7 @@ def test_a_resumed_training_goes_on_as_the_other_would(tmp_path: Path) -> None:
 
 
 def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path: Path) -> None:
-    one = trainer(guides=lambda: [Guide()], from_agent="another", collect=80, pretrain=5)
+    one = trainer(guides=[Guide], from_agent="another", collect=80, pretrain=5)
     actor = {name: tensor.clone() for name, tensor in one.behaviour.state_dict().items()}
     model = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
     updates = []
@@ -190,16 +190,16 @@ def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path
     assert (one.lent.columns["actions"][1:21][~one.lent.columns["first"][1:21]] == 1).all()
     assert len(one.replay) == 0
 
-    def fail() -> list[Guide]:
+    def fail() -> Guide:
         raise AssertionError("what was borrowed is not borrowed again")
 
-    after = resumed(one, trainer(guides=fail, from_agent="another", collect=80, pretrain=5), tmp_path)
+    after = resumed(one, trainer(guides=[fail], from_agent="another", collect=80, pretrain=5), tmp_path)
     assert [update.step for update in after.train(12)] == [4, 8, 12]
 
 
 def test_its_own_games_never_overwrite_those_of_others(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"from_agent": "right,left", "collect": 160, "replay_capacity": 120}
-    one = trainer(guides=lambda: [Guide(), Guide(action=0)], **settings)
+    one = trainer(guides=[Guide, lambda: Guide(action=0)], **settings)
     run(one, 400)
     assert (one.replay.added, one.replay.rows) == (101, 30)
     right, left = one.lent.columns["actions"][1:21], one.lent.columns["actions"][22:42]
@@ -213,28 +213,62 @@ def test_its_own_games_never_overwrite_those_of_others(tmp_path: Path) -> None:
 
 def test_an_older_run_that_kept_all_in_one_replay_borrows_anew(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"from_agent": "another", "collect": 80}
-    one = trainer(guides=lambda: [Guide()], **settings)
+    one = trainer(guides=[Guide], **settings)
     run(one, 60)
     tensors = {name: tensor for name, tensor in one.training_tensors().items() if not name.startswith("lent.")}
     counters = {name: value for name, value in one.training_counters().items() if name != "lent_added"}
     files = [name for name in one.save_replay(tmp_path) if not name.startswith("lent")]
-    after = trainer(guides=lambda: [Guide()], **settings)
+    after = trainer(guides=[Guide], **settings)
     after.restore(one.weights(), tensors, counters, tmp_path, files)
     assert (after.borrowed, len(after.lent), len(after.replay)) == (0, 0, len(one.replay))
     run(after, 64)
     assert after.borrowed == 80
 
 
-def test_the_rate_of_the_model_halves_after_pretraining_down_to_the_least() -> None:
-    one = trainer(model_learning_rate=8e-4, model_rate_halving=10, model_rate_least=1e-4, pretrain=5)
+@pytest.mark.parametrize("collect", [81, 82, 88])
+def test_each_guide_plays_its_part_and_nothing_of_it_is_overwritten(collect: int, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"from_agent": "right, left", "collect": collect, "learning_starts": 400}
+    guides: list[Callable[[], Guide]] = [Guide, lambda: Guide(action=0)]
+    one = trainer(guides=guides, **settings)
+    run(one, 4)
+    assert one.borrowed == -(-collect // 4) * 4
+    assert one.lent.added <= one.lent.rows
+    halfway = trainer(guides=guides, **settings)
+    for update in halfway.train(4):
+        if update.metrics["borrowed"] == 60:  # of the second guide
+            break
+    made: list[int] = []
+    guides = [lambda: pytest.fail("its part is done"), lambda: made.append(1) or Guide(action=0)]  # type: ignore
+    after = resumed(halfway, trainer(guides=guides, **settings), tmp_path)
+    run(after, 4)
+    assert made == [1]
+    assert after.borrowed == one.borrowed
+    right = (one.lent.columns["actions"] == 1).sum()
+    assert (after.lent.columns["actions"] == 1).sum() == right
+
+
+def test_the_models_learning_rate_halves_after_pretraining_down_to_the_least(tmp_path: Path) -> None:
+    decay = {"model_learning_rate_half_life": 10, "model_learning_rate_min": 1e-4}
+    one = trainer(model_learning_rate=8e-4, pretrain=5, **decay)
     rates = {}
     for one.updates in (0, 5, 15, 25, 34, 36, 400):
-        rates[one.updates] = round(one.model_rate, 7)
+        rates[one.updates] = round(one.model_learning_rate, 7)
     assert rates == {0: 8e-4, 5: 8e-4, 15: 4e-4, 25: 2e-4, 34: 1.072e-4, 36: 1e-4, 400: 1e-4}
-    assert trainer(model_learning_rate=8e-4, pretrain=5).model_rate == 8e-4
-    small = trainer(model_learning_rate=3e-5, model_rate_halving=10)  # the least never raises it
-    run(small, 120)
-    assert small.model_rate == 3e-5 == small.optimizers["model"].param_groups[0]["lr"]
+    assert trainer(model_learning_rate=8e-4, pretrain=5).model_learning_rate == 8e-4
+    assert trainer(model_learning_rate=3e-5, **decay).model_learning_rate == 3e-5  # the least never raises it
+
+
+def test_what_is_left_of_the_learning_rate_is_what_the_optimizer_is_given(tmp_path: Path) -> None:
+    one = trainer(model_learning_rate=8e-4, model_learning_rate_half_life=3)
+    run(one, 120)
+
+    def given(trainer: DreamerTrainer) -> float:
+        return float(trainer.optimizers["model"].param_groups[0]["lr"])
+
+    assert given(one) == pytest.approx(8e-4 * 0.5 ** ((one.updates - 2) / 3))  # before the last update; 1 is pretrained
+    after = resumed(one, trainer(model_learning_rate=8e-4, model_learning_rate_half_life=3), tmp_path)
+    after.learn()
+    assert given(after) == pytest.approx(8e-4 * 0.5 ** ((one.updates - 1) / 3))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -15,6 +15,7 @@ from agents.i2a.cells import from_cells
 from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
 from agents.i2a.network import I2AParts
+from agents.imagination import unroll
 from agents.interfaces import DeliberatingAgent, ImaginativeAgent
 from agents.layers import HalfLinear
 from agents.records import Moment
@@ -55,6 +56,31 @@ def test_what_it_shows_is_what_it_decided_by(model: str) -> None:
     assert torch.equal(torch.stack(states, 1), from_cells(decided_by[0].frames[0]))
     # The first value is the critic's of this very moment, by these very rollouts.
     assert shown.values[0, 0] == pytest.approx(agent.act(now).value, abs=1e-5)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 6])
+@pytest.mark.parametrize(("model", "fire"), [("learnt", True), ("emulator", True), ("emulator", False)])
+def test_every_action_is_gone_on_with_from_where_the_decision_left_it(
+    model: str, fire: bool, horizon: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, now, every = built(model=model), moment(), np.arange(4)[:, None]
+    if not fire:  # the game waits for it
+        waiting = AtariGame("breakout", dataclasses.replace(SETTINGS, fire=False, noop_max=0))
+        now = waiting.moment()
+    anew = unroll(agent.world_model(), now, horizon, agent.policy, every)
+    agent.act(now)
+    stepped, step = [], agent.world_model().step
+    monkeypatch.setattr(agent.world_model(), "step", lambda *given: stepped.append(1) or step(*given))
+    shown = agent.imagine(now, horizon, every)
+    assert len(stepped) == max(0, horizon - 3)
+    for name in ("frames", "actions", "rewards", "continues", "uncertainty"):
+        np.testing.assert_array_equal(getattr(shown, name), getattr(anew, name))
+    np.testing.assert_array_equal(shown.values[:, 1:], anew.values[:, 1:])
+    assert shown.values[:, 0].tolist() == [agent.act(now).value] * 4
+    # Several draws, some of the actions, or longer beginnings are other futures.
+    assert agent.imagine(now, horizon, every, samples=2).frames.shape[0] == 8
+    some = agent.imagine(now, horizon, every[1:])
+    np.testing.assert_array_equal(some.frames, anew.frames[1:])
 
 
 def test_each_moment_is_decided_for_itself() -> None:

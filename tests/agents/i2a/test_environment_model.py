@@ -13,9 +13,11 @@ from agents.i2a.environment_model import LARGEST, EnvironmentModel, Expectation,
 KINDS = ("local", "convolutional", "convlstm")
 
 
-@pytest.mark.parametrize(("kind", "width"), [("local", 32), ("convolutional", 16), ("convlstm", 16)])
-def test_every_kind_foretells_a_small_game(kind: str, width: int) -> None:
-    model = trained(kind, width, updates=320)
+@pytest.mark.parametrize(
+    ("kind", "width", "updates"), [("local", 32, 320), ("convolutional", 16, 320), ("convlstm", 16, 480)]
+)
+def test_every_kind_foretells_a_small_game(kind: str, width: int, updates: int) -> None:
+    model = trained(kind, width, updates=updates)
     frames, actions, rewards, *_ = play(np.random.default_rng(9), 2 + 5, 64)
     wrong, earned = [], []
     with torch.no_grad():
@@ -27,8 +29,8 @@ def test_every_kind_foretells_a_small_game(kind: str, width: int) -> None:
             imagined, copied, real = (f.float() for f in (from_cells(stacks[..., -1, :]), frames[1], frames[t]))
             wrong.append(((imagined - real).abs().sum() / (copied - real).abs().sum()).item())
             earned.append(((expected.rewards > 0.5) == (rewards[t] > 0.5)).float().mean().item())
-    assert wrong[0] < 0.5  # of the error of who takes the last frame for the next one
-    assert wrong[4] < 0.9
+    assert wrong[0] < 0.25  # of the error of who takes the last frame for the next one
+    assert wrong[4] < 0.5
     assert earned[0] > 0.93
 
 

@@ -128,13 +128,20 @@ def test_replays_drawn_from_together_count_by_what_they_hold() -> None:
     assert from_long[:700].any()
 
 
-def test_a_share_of_what_is_drawn_together_holds_an_end() -> None:
-    one, other = filled(8, at5={"life": 0}), filled(8, at2={"terminated": 1})
-    batch = sample_together((one, other), 400, 3, np.random.default_rng(0), ends_share=1.0)
+def test_a_share_of_what_is_drawn_together_holds_an_end_each_end_as_often() -> None:
+    many, few, none = (
+        filled(8, at2={"life": 1}, at4={"life": 0}, at6={"life": 2}),
+        filled(8, at2={"life": 0}),
+        filled(8),
+    )
+    batch = sample_together((many, none, few), 800, 2, np.random.default_rng(0), ends_share=1.0)
     assert ((batch.alive == 0).sum(0) == 1).all()
-    assert abs((batch.playing == 0).any(0).sum() - 200) < 50
-    batch = sample_together((one, other), 400, 3, np.random.default_rng(0), ends_share=0.5)
-    assert abs((batch.alive == 0).any(0)[:200].sum() - 100 - 15) < 40  # and some by chance
+    game, step = batch.frames[..., 0, 0] % 10, batch.frames[..., 0, 0] // 10
+    of_few = ((batch.alive == 0) & (game == 0) & (step == 2)).sum()
+    assert abs(of_few - 200) < 50  # one end of four
+    batch = sample_together((many, none, few), 800, 2, np.random.default_rng(0), ends_share=0.25)
+    assert abs((batch.alive == 0).any(0).sum() - 200 - 600 * 4 * 2 / (9 * 7)) < 50  # and some by chance
+    assert sample_together((none, none), 9, 2, np.random.default_rng(0), ends_share=1.0).alive.all()
 
 
 def test_nothing_is_drawn_together_where_no_replay_holds_enough() -> None:

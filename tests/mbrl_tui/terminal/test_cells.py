@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -95,6 +96,17 @@ def test_the_ball_stays_visible_wherever_it_is(rows):
             assert abs(top / (2 * rows) - (y + 2) / 210) < 1 / rows
             assert abs(left / columns - (x + 1) / 160) < 2 / columns
             assert (seen > 20).sum() <= 12
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(20, 13), (15, 10), (9, 6), (7, 3)])
+def test_a_thumbnail_is_averaged_as_a_whole_frame_would_be(columns: int, rows: int) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (14, 16, 3), np.uint8).repeat(15, 0).repeat(10, 1)
+    small = cells._average(frame, columns, rows)
+    whole = cv2.resize(frame, (columns, 2 * rows), interpolation=cv2.INTER_AREA)
+    assert small.shape == whole.shape
+    difference = np.abs(small.astype(int) - whole)
+    assert difference.max() <= 16
+    assert difference.mean() < 2
 
 
 def test_nothing_becomes_brighter_than_the_frame():
