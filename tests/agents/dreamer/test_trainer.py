@@ -247,7 +247,7 @@ def test_each_guide_plays_its_part_and_nothing_of_it_is_overwritten(collect: int
     assert (after.lent.columns["actions"] == 1).sum() == right
 
 
-def test_the_models_learning_rate_halves_after_pretraining_down_to_the_least(tmp_path: Path) -> None:
+def test_the_models_learning_rate_halves_after_pretraining_down_to_the_least() -> None:
     decay = {"model_learning_rate_half_life": 10, "model_learning_rate_min": 1e-4}
     one = trainer(model_learning_rate=8e-4, pretrain=5, **decay)
     rates = {}
