@@ -64,7 +64,7 @@ def _model_free(
 
     names, stack, frame_shape = _as_seen(game, settings)
     network = build_network(len(names), stack, frame_shape)
-    network.load_state_dict(_unpacked(weights))
+    network.load_state_dict(weights)
     return agent(network, names, EmulatorModel(game, settings) if settings else None, device=device)
 
 
@@ -209,7 +209,7 @@ def _dreamer_agent(
 
     names, actions, model = _world_model(game, settings, config, weights)
     behaviour = Behaviour(config, actions)
-    behaviour.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "behaviour.").items()})
+    behaviour.load_state_dict(with_prefix(weights, "behaviour."))
     return DreamerAgent(model, behaviour, names, settings, device)
 
 
@@ -234,7 +234,7 @@ def _world_model(
     with contextlib.closing(build_games(game, 1, settings)) as games:
         names, actions = games.action_names, actions_of(games)
         model = WorldModel(config, actions.size, games.frame_shape)
-    model.load_state_dict({name: tensor.float() for name, tensor in with_prefix(weights, "model.").items()})
+    model.load_state_dict(with_prefix(weights, "model."))
     return names, actions, model
 
 
@@ -286,7 +286,7 @@ def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
 def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:
     """The weights of the parts that an I2A is handed, by the names that they have in it."""
     from agents.catalogue import find_checkpoint
-    from agents.runs.checkpoint import load_tensors
+    from agents.runs.checkpoint import load_weights
     from agents.tensors import with_prefix
 
     handed: dict[str, torch.Tensor] = {}
@@ -294,17 +294,10 @@ def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:
         name = getattr(config, part)
         if name:
             checkpoint = find_checkpoint(name, game)
-            weights = load_tensors(checkpoint.folder / "weights.safetensors")
+            weights = load_weights(checkpoint.folder)
             own = weights if checkpoint.agent == "a2c" else with_prefix(weights, f"{part}.")
-            handed |= {
-                f"{part}.{key}": tensor.float() if tensor.is_floating_point() else tensor for key, tensor in own.items()
-            }
+            handed |= {f"{part}.{key}": tensor for key, tensor in own.items()}
     return handed
-
-
-def _unpacked(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights that may have been shipped in half precision; what counts or looks up stays as it is."""
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
 
 
 def _i2a_agent(
@@ -318,7 +311,7 @@ def _i2a_agent(
         raise UserError(f"i2a plays Atari games only, not {game}.")
     emulator = EmulatorModel(game, settings)
     parts = I2AParts(config, len(emulator.action_names), settings.stack, settings.frame_shape)
-    parts.load_state_dict(_unpacked(weights))
+    parts.load_state_dict(weights)
     return I2AAgent(parts, config, emulator, settings, device)
 
 

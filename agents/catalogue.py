@@ -58,7 +58,7 @@ def check_run_name(name: str) -> None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained agent on disk. label: what a person called it, or would."""
+    """A trained agent on disk. label: what a person called it, or would. step: environment steps that it has done."""
 
     folder: Path
     label: str
@@ -66,6 +66,17 @@ class Checkpoint:
     agent: str
     settings: dict[str, Any]
     algorithm: dict[str, Any]
+    step: int = 0
+
+    def config(self) -> Any:
+        """The config of its algorithm. Raises UserError where its settings do not fit this version."""
+        try:
+            return from_json(algorithm(self.agent).config(), self.algorithm)
+        except UserError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: UserError) -> UserError:
+        return UserError(f"{self.folder / 'config.json'} cannot be used. {error}")
 
     def played_with(self, sticky: float | None = None) -> AtariSettings | None:
         """How its agent plays, with sticky actions as given instead, where they are; None for games without settings.
@@ -113,7 +124,8 @@ def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
     if game is not None and config["game"] != game:
         raise UserError(f"'{named}' plays {config['game']}, not {game}. Give {config['game']} as the game.")
     agent = reader or config["agent"]
-    return Checkpoint(folder, named, config["game"], agent, config["settings"], config["algorithm"])
+    step = config.get("step", 0)
+    return Checkpoint(folder, named, config["game"], agent, config["settings"], config["algorithm"], step)
 
 
 def _find_folder(named: str, game: str | None) -> Path:
@@ -178,21 +190,35 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
     sticky: what its look-ahead should assume of the emulator; None takes what it was trained with.
     """
     from agents.layers import choose_device
-    from agents.runs.checkpoint import load_tensors
+    from agents.runs.checkpoint import load_weights
 
+    config, kind = checkpoint.config(), algorithm(checkpoint.agent)
     try:
-        kind = algorithm(checkpoint.agent)
         checkpoint.played_with()  # as it was trained: where `sticky` cannot be, the file is not to blame
-        config = from_json(kind.config(), checkpoint.algorithm)
     except UserError as error:
-        raise UserError(f"{checkpoint.folder / 'config.json'} cannot be used. {error}") from None
+        raise checkpoint._unusable(error) from None
     settings = checkpoint.played_with(sticky)
-    weights = load_tensors(checkpoint.folder / "weights.safetensors")
+    weights = load_weights(checkpoint.folder)
     try:
         return kind.agent(resolve_game(checkpoint.game), settings, config, weights, choose_device(device))
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"The weights in {checkpoint.folder} do not fit its config.json ({reason[:200]}).") from None
+        raise _unfit(checkpoint, error) from None
+
+
+def start_trained(trainer: Trainer, name: str, game: str) -> None:
+    """Let a new trainer go on from the checkpoint called `name`. Raises UserError where it cannot."""
+    from agents.runs.checkpoint import load_weights
+
+    checkpoint = find_checkpoint(name, game)
+    try:
+        trainer.start_from(load_weights(checkpoint.folder), checkpoint.step)
+    except RuntimeError as error:
+        raise _unfit(checkpoint, error) from None
+
+
+def _unfit(checkpoint: Checkpoint, error: RuntimeError) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(f"The weights in {checkpoint.folder} do not fit its config.json ({reason[:200]}).")
 
 
 def part_settings(part: str, name: str, game: str, settings: AtariSettings) -> dict[str, Any]:

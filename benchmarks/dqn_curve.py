@@ -41,30 +41,34 @@ class Point:
 
 
 class Curve:
-    """Prints a point now and then; done after so many seconds."""
+    """Prints a point now and then, and tells it on stderr; done after so many seconds."""
 
-    def __init__(self, seconds: float):
-        self.seconds, self.begin, self.next = seconds, time.monotonic(), EVERY
+    def __init__(self, contender: str, seconds: float):
+        self.contender, self.seconds, self.begin, self.next = contender, seconds, time.monotonic(), EVERY
         self.scores: deque[float] = deque(maxlen=GAMES)
 
     def goes_on(self, steps: int) -> bool:
         """Called after each step of the games."""
         passed = time.monotonic() - self.begin
         if passed >= self.next and self.scores:
-            print(f"{passed:.1f} {steps} {sum(self.scores) / len(self.scores):.2f}", flush=True)
+            score = sum(self.scores) / len(self.scores)
+            print(f"{passed:.1f} {steps} {score:.2f}", flush=True)
+            told = f"{CONTENDERS[self.contender]}: {passed / 60:.1f} min, {steps:,} steps, score {score:.1f}"
+            print(told, file=sys.stderr, flush=True)
             self.next = passed + EVERY
         return passed < self.seconds
 
 
 def ours(curve: Curve) -> None:
-    from agents.dqn.config import config_for
+    from agents.algorithms import algorithm
     from agents.dqn.train import DQNTrainer
     from agents.envs.atari import AtariGames
     from agents.memory import keep_memory
 
     keep_memory()  # as every process that trains does
-    config = config_for("breakout")
-    trainer = DQNTrainer(config, AtariGames("breakout", config.num_games))
+    dqn = algorithm("dqn")
+    config = dqn.config_for("breakout")
+    trainer = DQNTrainer(config, AtariGames("breakout", config.num_games, dqn.settings_for("breakout")))
     for update in trainer.train(config.steps):
         curve.scores.extend(update.scores)
         if not curve.goes_on(update.step):
@@ -174,7 +178,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     if options.contender:
-        RUNS[options.contender](Curve(60 * options.minutes))
+        RUNS[options.contender](Curve(options.contender, 60 * options.minutes))
         return
     import matplotlib  # noqa: F401, now: to miss it after an hour of training would be a pity
 

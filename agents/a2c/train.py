@@ -66,6 +66,11 @@ class A2CTrainer:
     def save_replay(self, folder: Path) -> list[str]:
         return []
 
+    def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
+        """As `Trainer.start_from`."""
+        self.network.load_state_dict(weights)
+        self.learner.step = step
+
     def restore(
         self,
         weights: dict[str, torch.Tensor],

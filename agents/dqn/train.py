@@ -261,6 +261,12 @@ class DQNTrainer:
     def save_replay(self, folder: Path) -> list[str]:
         return self.replay.save_frames(folder)
 
+    def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
+        """As `Trainer.start_from`."""
+        self.online.load_state_dict(weights)
+        self.target.load_state_dict(weights)
+        self.step = step
+
     def restore(
         self,
         weights: dict[str, torch.Tensor],

@@ -63,4 +63,8 @@ class Lessons:
     def after(self, updates: int) -> None:
         """Let the slow critic follow, now and then."""
         if updates % self.config.target_period == 0:
-            self.target_critic.load_state_dict(self.behaviour.critic.state_dict())
+            self.follow()
+
+    def follow(self) -> None:
+        """Let the slow critic be what the critic is."""
+        self.target_critic.load_state_dict(self.behaviour.critic.state_dict())

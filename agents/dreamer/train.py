@@ -353,6 +353,20 @@ class DreamerTrainer:
     def save_replay(self, folder: Path) -> list[str]:
         return self.replay.save_frames(folder) + self.lent.save_frames(folder, LENT)
 
+    def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
+        """As `Trainer.start_from`; the world model has been pretrained, and knows what is usual."""
+        self._load(weights)
+        if self.lessons:
+            self.lessons.follow()
+        c = self.config
+        learnt = int(step * c.replay_ratio / (c.batch_size * c.batch_length))  # updates, at the rate that is set
+        self.step, self.updates = step, max(1, c.kl_warmup, c.pretrain + learnt)
+
+    def _load(self, weights: dict[str, torch.Tensor]) -> None:
+        self.model.load_state_dict(with_prefix(weights, "model."))
+        if self.lessons:  # else nothing but the model has weights
+            self.behaviour.load_state_dict(with_prefix(weights, "behaviour."))
+
     def restore(
         self,
         weights: dict[str, torch.Tensor],
@@ -362,8 +376,7 @@ class DreamerTrainer:
         replay_files: list[str],
     ) -> None:
         """Become the trainer that was saved. Raises ValueError or RuntimeError where the parts do not fit."""
-        self.model.load_state_dict(with_prefix(weights, "model."))
-        self.behaviour.load_state_dict(with_prefix(weights, "behaviour."))
+        self._load(weights)
         if self.lessons:
             self.lessons.target_critic.load_state_dict(with_prefix(tensors, "target."))
         for name, optimizer in self.optimizers.items():

@@ -266,6 +266,15 @@ class I2ATrainer:
     def save_replay(self, folder: Path) -> list[str]:
         return self.replay.save_frames(folder) if self.replay is not None else []
 
+    def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
+        """As `Trainer.start_from`; the environment model is one that has been learnt."""
+        self.parts.load_state_dict(weights)
+        self.has_begun = True
+        if self.model_learner is not None:
+            self.model_learner.updates = self.config.model_updates
+        self.policy_learner.step = min(step, self.config.policy_steps) if self.learns_policy else 0
+        self.learner.step = step - self.policy_learner.step
+
     def restore(
         self,
         weights: dict[str, torch.Tensor],

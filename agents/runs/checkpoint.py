@@ -75,6 +75,16 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise _damaged(path, error) from None
 
 
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """What acts, of the checkpoint in `folder`: float32, also where it was shipped in half precision.
+
+    Raises UserError as `load_tensors` does.
+    """
+    weights = load_tensors(folder / "weights.safetensors")
+    # What counts or looks up stays as it is.
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
 def check_tensors(path: Path) -> None:
     """Raise UserError where `path` is missing, cut short or no file of tensors; quick: reads its header only."""
     if not path.is_file():

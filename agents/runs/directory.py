@@ -50,7 +50,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 class RunConfig:
     """What is trained, and how; `algorithm` and `settings` are the fields of its config and of AtariSettings.
 
-    CartPole has no settings: there they are empty.
+    CartPole has no settings: there they are empty. start_from: a checkpoint with whose weights the run begins, or "".
     """
 
     name: str
@@ -62,6 +62,7 @@ class RunConfig:
     settings: dict[str, Any]
     algorithm: dict[str, Any]
     created: float = field(default_factory=time.time)
+    start_from: str = ""
 
 
 @dataclass(frozen=True)

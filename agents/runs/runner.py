@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import filelock
 
-from agents.catalogue import build_trainer
+from agents.catalogue import build_trainer, start_trained
 from agents.errors import UserError
 from agents.files import told_plainly
 from agents.interfaces import Trainer
@@ -44,9 +44,9 @@ def run_training(
 ) -> Status:
     """Train until the run's steps are done or somebody asks to stop; gives the last status, saved.
 
-    Begins at the newest checkpoint, where there is one. SIGINT, SIGTERM, SIGHUP and the run's stop
-    file end it after a save. on_status: called with the newest status and metrics every `pace.status` seconds,
-    and once with the message "saving" before such an end.
+    Begins at the newest checkpoint, where there is one, else at what the run starts from. SIGINT, SIGTERM, SIGHUP
+    and the run's stop file end it after a save. on_status: called with the newest status and metrics every
+    `pace.status` seconds, and once with the message "saving" before such an end.
     Raises UserError where the run is being trained already, or what it needs cannot be had; its status then
     says `failed`, and the last checkpoint stands.
     """
@@ -111,7 +111,8 @@ class _Session:
         trainer = None
         try:
             trainer = build_trainer(self.config)
-            restore_latest(self.run, trainer)
+            if restore_latest(self.run, trainer) is None and self.config.start_from:
+                start_trained(trainer, self.config.start_from, self.config.game)
             self.run.begin_metrics(trainer.step)
             self.rate_step, self.rate_time = trainer.step, time.monotonic()
             self._report(trainer, "running")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
 from mbrl_tui.cli.wording import how_to_see
 
 if TYPE_CHECKING:
+    from agents.catalogue import Checkpoint
     from agents.envs.settings import AtariSettings
     from agents.runs.directory import RunConfig, RunDirectory, Status
 
@@ -45,6 +47,10 @@ def train(
     rollout_policy: Annotated[
         str | None, typer.Option(metavar="NAME", help="i2a: take the policy of this run (a2c or i2a) for its rollouts.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Go on from the weights of this agent or run, in a run of its own."),
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A setting, see --settings; repeatable.")
     ] = None,
@@ -56,67 +62,103 @@ def train(
 
     mbrl train breakout --steps 2000000 --set learning_rate=1e-4
     """
-    kind = agent or DEFAULT_AGENT
     if settings:
-        _list_settings(kind, game)
+        _list_settings(agent or DEFAULT_AGENT, game)
     elif resume is not None:
         own = {"GAME": game, "--agent": agent, "--seed": seed, "--run": run, "--sticky": sticky, "--set": assignments}
         own |= {"--from-agent": from_agent, "--collect": collect, "--model": model}
         own |= {"--environment-model": environment_model, "--rollout-policy": rollout_policy}
+        own |= {"--start-from": start_from}
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
-        played = _trainable(game, kind)
-        given = [*(assignments or []), *_borrowed(kind, played, from_agent, collect)]
-        given += _parts(kind, played, sticky, given, model, environment_model, rollout_policy)
-        settings_of = _settings(kind, played, steps, sticky, given)
-        _train(_new_run(run, played, kind, seed or 0, device or "auto", *settings_of), detach)
+        usual = _usual(game, agent) if start_from is None else _trained(start_from, game, agent)
+        given = [*(assignments or []), *_borrowed(usual, from_agent, collect)]
+        given += _parts(usual, sticky, given, model, environment_model, rollout_policy)
+        settings_of = _settings(usual, steps, sticky, given)
+        _train(_new_run(run, usual, seed or 0, device or "auto", *settings_of), detach)
 
 
 # -- a new run ----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Usual:
+    """What is trained, and how, as long as nothing is set. game: its plain name; settings: None where it has none;
+    start: the checkpoint from which it goes on.
+    """
+
+    game: str
+    agent: str
+    config: Any
+    settings: AtariSettings | None
+    start: Checkpoint | None = None
+
+
+def _usual(game: str | None, agent: str | None) -> _Usual:
+    """What learns from nothing. What cannot be trained leaves no trace."""
+    from agents.algorithms import algorithm, check_trainable
+    from agents.envs.names import CLASSIC_CONTROL, resolve_game
+
+    kind = agent or DEFAULT_AGENT
+    if game is None:
+        raise UserError(f"Say which game: mbrl train breakout --agent {kind}")
+    played = resolve_game(game)
+    check_trainable(kind, played)
+    settings = None if played in CLASSIC_CONTROL else algorithm(kind).settings_for(played)
+    return _Usual(played, kind, algorithm(kind).config_for(played), settings)
+
+
+def _trained(name: str, game: str | None, agent: str | None) -> _Usual:
+    """What goes on learning from the checkpoint called `name`, with the settings that it has."""
+    from agents.catalogue import find_checkpoint
+    from agents.envs.names import resolve_game
+
+    start = find_checkpoint(name, game and resolve_game(game))
+    if agent not in (None, start.agent):
+        raise UserError(f"'{name}' was trained by {start.agent}: leave out --agent {agent}.")
+    return _Usual(start.game, start.agent, start.config(), start.played_with(), start)
+
+
 def _new_run(
-    name: str | None,
-    game: str,
-    agent: str,
-    seed: int,
-    device: str,
-    algorithm: dict[str, Any],
-    settings: dict[str, Any],
+    name: str | None, usual: _Usual, seed: int, device: str, algorithm: dict[str, Any], settings: dict[str, Any]
 ) -> RunDirectory:
     from agents.catalogue import check_run_name
     from agents.runs.directory import RunConfig, RunDirectory
 
     check_run_name(name or "")
     _check_device(device)
-    named = RunDirectory.free_name(game, agent) if name is None else name
-    return RunDirectory.create(RunConfig(named, game, agent, seed, algorithm["steps"], device, settings, algorithm))
+    steps, start = algorithm["steps"], usual.start
+    if start:
+        _check_start(start, steps, algorithm, settings)
+    named = RunDirectory.free_name(usual.game, usual.agent) if name is None else name
+    what = (named, usual.game, usual.agent, seed, steps, device, settings, algorithm)
+    return RunDirectory.create(RunConfig(*what, start_from=start.lasting_name if start else ""))
 
 
-def _trainable(game: str | None, agent: str) -> str:
-    """The game's plain name. What cannot be trained leaves no trace."""
-    from agents.algorithms import check_trainable
-    from agents.envs.names import resolve_game
+def _check_start(start: Checkpoint, steps: int, algorithm: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Now, rather than in the background."""
+    from dataclasses import replace
 
-    if game is None:
-        raise UserError(f"Say which game: mbrl train breakout --agent {agent}")
-    played = resolve_game(game)
-    check_trainable(agent, played)
-    return played
+    from agents.catalogue import load_agent
+
+    if start.step >= steps:
+        hint = f"mbrl train --start-from {start.label} --steps {2 * start.step}"
+        raise UserError(f"'{start.label}' has done {start.step:,} steps. Train on: {hint}")
+    load_agent(replace(start, algorithm=algorithm, settings=settings))
 
 
-def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None) -> list[str]:
+def _borrowed(usual: _Usual, from_agent: str | None, collect: int | None) -> list[str]:
     """What `--from-agent` and `--collect` set."""
     if from_agent is None and collect is None:
         return []
-    from agents.catalogue import algorithm, find_checkpoint
+    from agents.catalogue import find_checkpoint
     from agents.settings import split_names
 
-    own = algorithm(agent).config_for(game)
+    own, game = usual.config, usual.game
     if not hasattr(own, "from_agent"):
         option = "--from-agent" if from_agent is not None else "--collect"
-        raise UserError(f"{agent} cannot learn from another agent's games: leave out {option}.")
+        raise UserError(f"{usual.agent} cannot learn from another agent's games: leave out {option}.")
     steps = f"collect={collect or own.collect or COLLECT}"
     if from_agent is None:
         if not own.from_agent:
@@ -128,8 +170,7 @@ def _borrowed(agent: str, game: str, from_agent: str | None, collect: int | None
 
 
 def _parts(
-    agent: str,
-    game: str,
+    usual: _Usual,
     sticky: float | None,
     assignments: list[str],
     model: str | None,
@@ -141,34 +182,31 @@ def _parts(
     given = {"model": model} | handed
     if not any(given.values()):
         return []
-    from agents.catalogue import algorithm, part_settings
-    from agents.envs.names import CLASSIC_CONTROL
+    from agents.catalogue import part_settings
     from agents.envs.settings import AtariSettings
     from agents.settings import parse_assignments
 
-    if agent != "i2a":
-        option = next(name for name, value in given.items() if value).replace("_", "-")
+    option = next(name for name, value in given.items() if value).replace("_", "-")
+    if usual.agent != "i2a":
         raise UserError(f"Only i2a has such parts: leave out --{option}, or add --agent i2a.")
+    if usual.start:
+        raise UserError(f"'{usual.start.label}' has all its parts: leave out --{option}.")
+    assert usual.settings is not None  # it is trained on Atari games only
     taken: dict[str, Any] = {} if model is None else {"model": model}
-    if game not in CLASSIC_CONTROL:
-        kind = algorithm(agent)
-        own, game_values = parse_assignments([kind.config(), AtariSettings], assignments)
-        settings = _game_settings(agent, game, sticky, game_values)
-        for part, name in handed.items():
-            if name is not None:
-                taken |= part_settings(part, name, game, settings)
-        if "encoder" in own:
-            taken.pop("encoder", None)
+    own, game_values = parse_assignments([type(usual.config), AtariSettings], assignments)
+    settings = _game_settings(usual.agent, usual.settings, sticky, game_values)
+    for part, name in handed.items():
+        if name is not None:
+            taken |= part_settings(part, name, usual.game, settings)
+    if "encoder" in own:
+        taken.pop("encoder", None)
     return [f"{name}={value}" for name, value in taken.items()]
 
 
-def _game_settings(agent: str, game: str, sticky: float | None, values: dict[str, Any]) -> AtariSettings:
+def _game_settings(agent: str, usual: AtariSettings, sticky: float | None, values: dict[str, Any]) -> AtariSettings:
     """How an agent of this kind is to play and see an Atari game, with what was set."""
     from dataclasses import replace
 
-    from agents.catalogue import algorithm
-
-    usual = algorithm(agent).settings_for(game)
     settings = replace(usual, **_once(values, "sticky", sticky))
     for name in ("size", "colour"):
         if getattr(settings, name) != getattr(usual, name):
@@ -177,32 +215,23 @@ def _game_settings(agent: str, game: str, sticky: float | None, values: dict[str
 
 
 def _settings(
-    agent: str, game: str, steps: int | None, sticky: float | None, assignments: list[str]
+    usual: _Usual, steps: int | None, sticky: float | None, assignments: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the algorithm and of the game (none for CartPole): their own but for what was given."""
+    """The settings of the algorithm and of the game (none for CartPole): the usual ones but for what was given."""
     from dataclasses import asdict, replace
 
-    from agents.algorithms import algorithm, check_trainable
-    from agents.envs.names import CLASSIC_CONTROL
+    from agents.algorithms import check_trainable
+    from agents.envs.settings import AtariSettings
     from agents.settings import parse_assignments
 
-    own = algorithm(agent).config_for(game)
-    kind = type(own)
-    if game in CLASSIC_CONTROL:
-        if sticky is not None:
-            raise UserError(f"{game} has no sticky actions: leave out --sticky.")
-        (values,) = parse_assignments([kind], assignments)
-        config = replace(own, **_once(values, "steps", steps))
-        check_trainable(agent, game, config)
-        return asdict(config), {}
-
-    from agents.envs.settings import AtariSettings
-
-    values, game_values = parse_assignments([kind, AtariSettings], assignments)
-    settings = _game_settings(agent, game, sticky, game_values)
-    config = replace(own, **_once(values, "steps", steps))
-    check_trainable(agent, game, config)
-    return asdict(config), asdict(settings)
+    if usual.settings is None and sticky is not None:
+        raise UserError(f"{usual.game} has no sticky actions: leave out --sticky.")
+    kinds = [type(usual.config), *([AtariSettings] if usual.settings else [])]
+    values, *rest = parse_assignments(kinds, assignments)
+    settings = _game_settings(usual.agent, usual.settings, sticky, rest[0]) if usual.settings else None
+    config = replace(usual.config, **_once(values, "steps", steps))
+    check_trainable(usual.agent, usual.game, config)
+    return asdict(config), asdict(settings) if settings else {}
 
 
 def _once(values: dict[str, Any], name: str, given: float | None) -> dict[str, Any]:
