@@ -34,6 +34,10 @@ def build_trainer(run: RunConfig) -> Trainer:
     return kind.trainer(run, config, games, choose_device(run.device))
 
 
+NAMED_FILES = ("config.json", "weights.safetensors")
+"""Files of a checkpoint by which a person may name it."""
+
+
 # -- checkpoints --------------------------------------------------------------------------------------------
 
 
@@ -83,7 +87,10 @@ class Checkpoint:
 
         Raises UserError for settings that do not fit the game, and for sticky actions where there can be none.
         """
-        settings = game_settings(self.game, self.settings)
+        try:
+            settings = game_settings(self.game, self.settings)
+        except UserError as error:
+            raise self._unusable(error) from None
         if sticky is None:
             return settings
         if settings is None:
@@ -92,10 +99,13 @@ class Checkpoint:
 
     @property
     def lasting_name(self) -> str:
-        """What finds it wherever one stands: its label, or the whole path where that was a path."""
-        path = Path(self.label).expanduser()
-        is_path = path.exists() and path.resolve() in (self.folder.resolve(), *self.folder.resolve().parents)
-        return str(path.resolve()) if is_path else self.label
+        """What finds it wherever one stands: its label, with the whole path where that was a path."""
+        reader, name = _split_reader(self.label)
+        path, folder = Path(name).expanduser(), self.folder.resolve()
+        named = (folder, *folder.parents, *(folder / file for file in NAMED_FILES))
+        if not path.exists() or path.resolve() not in named:
+            return self.label
+        return f"{reader}:{path.resolve()}" if reader else str(path.resolve())
 
     @property
     def identity(self) -> str:
@@ -114,9 +124,7 @@ def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
     """
     from agents.runs.checkpoint import load_config
 
-    reader, colon, name = named.partition(":")
-    if reader not in ALGORITHMS or not colon:
-        reader, name = "", named
+    reader, name = _split_reader(named)
     folder = _find_folder(name, game)
     config = load_config(folder)
     if reader and config["agent"] not in (reader, *ALGORITHMS[reader].reads):
@@ -124,8 +132,14 @@ def find_checkpoint(named: str, game: str | None = None) -> Checkpoint:
     if game is not None and config["game"] != game:
         raise UserError(f"'{named}' plays {config['game']}, not {game}. Give {config['game']} as the game.")
     agent = reader or config["agent"]
-    step = config.get("step", 0)
-    return Checkpoint(folder, named, config["game"], agent, config["settings"], config["algorithm"], step)
+    how = config["settings"], config["algorithm"], config["step"]
+    return Checkpoint(folder, named, config["game"], agent, *how)
+
+
+def _split_reader(named: str) -> tuple[str, str]:
+    """`planet:NAME` as ("planet", NAME), and NAME as ("", NAME)."""
+    reader, colon, name = named.partition(":")
+    return (reader, name) if colon and reader in ALGORITHMS else ("", named)
 
 
 def _find_folder(named: str, game: str | None) -> Path:
@@ -144,7 +158,7 @@ def _find_folder(named: str, game: str | None) -> Path:
         raise UserError(f"Run '{run.path.name}' has no checkpoint yet: the first comes after some minutes of training.")
     if path.is_dir():
         return path
-    if path.name in ("config.json", "weights.safetensors") and path.is_file():
+    if path.name in NAMED_FILES and path.is_file():
         return path.parent
     if path.exists():
         raise UserError(f"{path} is no checkpoint: give a folder that holds config.json and weights.safetensors.")
@@ -192,12 +206,7 @@ def load_agent(checkpoint: Checkpoint, device: str = "cpu", sticky: float | None
     from agents.layers import choose_device
     from agents.runs.checkpoint import load_weights
 
-    config, kind = checkpoint.config(), algorithm(checkpoint.agent)
-    try:
-        checkpoint.played_with()  # as it was trained: where `sticky` cannot be, the file is not to blame
-    except UserError as error:
-        raise checkpoint._unusable(error) from None
-    settings = checkpoint.played_with(sticky)
+    config, kind, settings = checkpoint.config(), algorithm(checkpoint.agent), checkpoint.played_with(sticky)
     weights = load_weights(checkpoint.folder)
     try:
         return kind.agent(resolve_game(checkpoint.game), settings, config, weights, choose_device(device))

@@ -237,8 +237,8 @@ class Trainer(Protocol):
     def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
         """Go on from the `weights` of a trainer that had done `step` steps, without anything else that it had.
 
-        What follows from the steps done, such as ε or a learning rate that falls, is as it was there; optimizer, replay
-        and chance are new. Raises RuntimeError where the weights do not fit.
+        What follows from the steps done, such as ε or a learning rate that falls, is as it would be there; optimizer,
+        replay and chance are new. Raises RuntimeError where the weights do not fit.
         """
         ...
 

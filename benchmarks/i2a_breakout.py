@@ -8,7 +8,9 @@
     emulator    I2A with a perfect environment model: the game itself
 
 They are runs as `mbrl train breakout` makes them, one after the other; what was interrupted goes on when this is
-started again. The steps of the rollout policy count. All have the same encoder, settings and seed. Written are a table,
+started again. The steps of the rollout policy count. All have the same encoder, settings and seed. From nothing that
+takes days of a processor. With --start-from all begin as an A2C that has been trained, with a new optimizer and the
+same learning rates, and go on for --steps: what imagination adds to what it knows. Written are a table,
 beside what a lesson claims, and the learning curves (SVG). Scores are means of the last 100 whole games in training,
 and of 30 whole games afterwards, without sticky actions; the emulator's state cannot be had of many games at a time, so
 that the last agent is scored in training alone.
@@ -21,7 +23,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from agents.catalogue import algorithm, find_checkpoint, game_settings, load_agent
+from agents.catalogue import Checkpoint, algorithm, find_checkpoint, game_settings, load_agent, part_settings
 from agents.envs.settings import AtariSettings
 from agents.evaluate import play_whole_games
 from agents.memory import keep_memory
@@ -50,35 +52,57 @@ class Result:
     rate: float
 
 
-def run_of(name: str, steps: int, seed: int, environment_model: str) -> RunDirectory:
-    """The run of a contender, as it stands or new."""
-    kind, changes = CONTENDERS[name]
-    title = f"i2a-study-{name}-{steps}-{seed}"
-    for run in RunDirectory.all():
-        if run.path.name == title:
-            return run
-    if name == "learnt" and environment_model:
-        checkpoint = find_checkpoint(environment_model, "breakout")
-        taken = {field: checkpoint.algorithm[field] for field in ("model_kind", "model_width")}
-        changes = changes | taken | {"environment_model": environment_model}
-    own = algorithm(kind)
-    if kind == "i2a":
-        changes = changes | {"policy_steps": int(POLICY_SHARE * steps)}
-    config = dataclasses.replace(own.config_for("breakout"), steps=steps, **changes)
-    settings = dataclasses.asdict(own.settings_for("breakout"))
-    described = RunConfig(title, "breakout", kind, seed, steps, "auto", settings, dataclasses.asdict(config))
-    return RunDirectory.create(described)
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Environment steps of each contender; the checkpoint of an A2C as which all begin, or ""; a run whose environment
+    model is taken, or "".
+    """
+
+    steps: int
+    seed: int
+    start_from: str
+    environment_model: str
+
+    def run_of(self, name: str) -> RunDirectory:
+        """The run of a contender, as it stands or new."""
+        started = f"-{Path(self.start_from).name}" if self.start_from else ""
+        title = f"i2a-study-{name}-{self.steps}-{self.seed}{started}"
+        for run in RunDirectory.all():
+            if run.path.name == title:
+                return run
+        kind, changes = CONTENDERS[name]
+        own, start_from = algorithm(kind), ""
+        settings = own.settings_for("breakout")
+        if name == "learnt" and self.environment_model:
+            changes = changes | part_settings("environment_model", self.environment_model, "breakout", settings)
+        if kind == "a2c" and self.start_from:
+            start_from = self.start_from
+            changes = changes | self._going_on(find_checkpoint(start_from, "breakout"))
+        elif self.start_from:
+            changes = changes | part_settings("rollout_policy", self.start_from, "breakout", settings)
+        elif kind == "i2a":
+            changes = changes | {"policy_steps": int(POLICY_SHARE * self.steps)}
+        config = dataclasses.asdict(dataclasses.replace(own.config_for("breakout"), **{"steps": self.steps} | changes))
+        what = (title, "breakout", kind, self.seed, config["steps"], "auto", dataclasses.asdict(settings), config)
+        return RunDirectory.create(RunConfig(*what, start_from=start_from))
+
+    def _going_on(self, start: Checkpoint) -> dict[str, Any]:
+        """What an A2C must set that goes on for so many steps with an I2A's learning rate, which falls over them."""
+        total = start.step + self.steps
+        rate = algorithm("i2a").config_for("breakout").learning_rate
+        return {"steps": total, "encoder": start.algorithm["encoder"], "learning_rate": rate * total / self.steps}
 
 
-def result_of(name: str, run: RunDirectory, steps: int) -> Result:
+def result_of(name: str, run: RunDirectory) -> Result:
     """Train what is not trained yet, and score it."""
-    checkpoint = run.last_checkpoint()
-    if checkpoint is None or checkpoint[0] < steps:
+    checkpoint, config = run.last_checkpoint(), run.read_config()
+    if checkpoint is None or checkpoint[0] < config.steps:
         status = run_training(run)
-        if status.step < steps:
+        if status.step < config.steps:
             raise SystemExit(f"Stopped at step {status.step:,} of {name}. Start again to go on.")
     lines = run.read_metrics()
-    curve = [(line["step"], line["score"]) for line in lines if line.get("score") is not None]
+    before = find_checkpoint(config.start_from).step if config.start_from else 0
+    curve = [(line["step"] - before, line["score"]) for line in lines if line.get("score") is not None]
     rates = [line["steps_per_second"] for line in lines if line.get("stage", 3.0) == 3.0 and line["steps_per_second"]]
     return Result(curve, None if name == "emulator" else score_of(run), sum(rates) / max(1, len(rates)))
 
@@ -100,13 +124,13 @@ def print_table(results: dict[str, Result]) -> None:
         print(f"{name:10}{step:>12,}{score:>16.1f}{played:>10}{result.rate:>9.0f}   {CLAIMED[name]}")
 
 
-def draw(results: dict[str, Result], path: Path) -> None:
+def draw(study: Study, results: dict[str, Result], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4))
     for name, result in results.items():
         axes.plot([step / 1e6 for step, _ in result.curve], [score for _, score in result.curve], label=name)
-    axes.set_xlabel("million environment steps")
+    axes.set_xlabel("million environment steps" + (f" after {study.start_from}" if study.start_from else ""))
     axes.set_ylabel("score, mean of the last 100 games")
     axes.legend()
     figure.savefig(path, bbox_inches="tight")
@@ -116,18 +140,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start-from", default="", metavar="NAME", help="an A2C as which all begin")
     parser.add_argument("--environment-model", default="", help="a run whose environment model is taken")
     parser.add_argument("--only", choices=CONTENDERS, action="append", help="these alone; repeatable")
     parser.add_argument("--plot", type=Path, default=Path("docs/i2a-breakout.svg"))
     options = parser.parse_args()
     keep_memory()  # as every process that trains does
+    study = Study(options.steps, options.seed, options.start_from, options.environment_model)
     results = {}
     for name in options.only or CONTENDERS:
-        run = run_of(name, options.steps, options.seed, options.environment_model)
-        results[name] = result_of(name, run, options.steps)
+        results[name] = result_of(name, study.run_of(name))
         print(f"{name}: done", flush=True)
     print_table(results)
-    draw(results, options.plot)
+    draw(study, results, options.plot)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,9 @@ class DQNTrainer:
     def _samples_due(self, ended: int) -> float:
         """Samples to learn from for a step of the games in which `ended` of them came to their end."""
         c = self.config
-        if self.step < c.learning_starts or not self.sampler.ready():
+        # Who goes on from trained weights has done many steps, and remembers none.
+        enough = min(c.learning_starts, self.replay.rows * self.replay.num_games)
+        if len(self.replay) < enough or not self.sampler.ready():
             return 0.0
         if c.updates_per_episode:
             return ended * c.updates_per_episode * c.batch_size

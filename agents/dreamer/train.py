@@ -354,13 +354,16 @@ class DreamerTrainer:
         return self.replay.save_frames(folder) + self.lent.save_frames(folder, LENT)
 
     def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
-        """As `Trainer.start_from`; the world model has been pretrained, and knows what is usual."""
+        """As `Trainer.start_from`; the world model has been pretrained, and knows what is usual. It counts as many
+        updates as the config makes of so many steps.
+        """
         self._load(weights)
         if self.lessons:
             self.lessons.follow()
         c = self.config
-        learnt = int(step * c.replay_ratio / (c.batch_size * c.batch_length))  # updates, at the rate that is set
-        self.step, self.updates = step, max(1, c.kl_warmup, c.pretrain + learnt)
+        learnt_from = step if c.guides else max(0, step - c.learning_starts)
+        updates = int(learnt_from * c.replay_ratio / (c.batch_size * c.batch_length))
+        self.step, self.updates = step, max(1, c.kl_warmup, c.pretrain + updates)
 
     def _load(self, weights: dict[str, torch.Tensor]) -> None:
         self.model.load_state_dict(with_prefix(weights, "model."))

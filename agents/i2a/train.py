@@ -271,7 +271,7 @@ class I2ATrainer:
         self.parts.load_state_dict(weights)
         self.has_begun = True
         if self.model_learner is not None:
-            self.model_learner.updates = self.config.model_updates
+            self.model_learner.updates = max(1, self.config.model_updates)
         self.policy_learner.step = min(step, self.config.policy_steps) if self.learns_policy else 0
         self.learner.step = step - self.policy_learner.step
 

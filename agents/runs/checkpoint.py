@@ -121,6 +121,9 @@ def load_config(folder: Path) -> dict[str, Any]:
     wanted = {"game": str, "agent": str, "algorithm": dict, "settings": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(name), kind) for name, kind in wanted.items()):
         raise UserError(f"{path} does not describe an agent. Use another checkpoint.")
+    step = config.setdefault("step", 0)
+    if type(step) is not int or step < 0:
+        raise UserError(f"{path} does not say how many steps were done: {step!r}. Use another checkpoint.")
     return config
 
 

@@ -113,6 +113,7 @@ class _Session:
             trainer = build_trainer(self.config)
             if restore_latest(self.run, trainer) is None and self.config.start_from:
                 start_trained(trainer, self.config.start_from, self.config.game)
+                save_checkpoint(self.run, trainer)  # from here on it needs nothing but itself
             self.run.begin_metrics(trainer.step)
             self.rate_step, self.rate_time = trainer.step, time.monotonic()
             self._report(trainer, "running")

@@ -139,6 +139,8 @@ def facts(run: RunDirectory) -> Table:
         ("settings", _own_settings(config.agent, config.algorithm, config.settings)),
         ("folder", escape(str(run.path))),
     ]
+    if config.start_from:
+        rows.insert(4, ("started from", escape(config.start_from)))
     if status.state in ("stopped", "crashed", "failed"):
         rows.append(("go on", f"mbrl train --resume {config.name}"))
     for row in rows:

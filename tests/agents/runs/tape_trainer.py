@@ -62,6 +62,9 @@ class TapeTrainer:
     def save_replay(self, folder: Path) -> list[str]:
         return self.replay.save_frames(folder)
 
+    def start_from(self, weights: dict[str, torch.Tensor], step: int) -> None:
+        self.step = step
+
     def restore(
         self,
         weights: dict[str, torch.Tensor],
