@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from agents.catalogue import build_games
+from agents.envs.names import resolve_game
+from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
-from agents.interfaces import Agent, is_continuous
+from agents.interfaces import Agent, EmulatingAgent, Games, is_continuous
 from agents.settings import check_range
 
 
@@ -72,7 +74,7 @@ def play_whole_games(
     """
     check_range("episodes", episodes, 1, 1_000)
     check_range("epsilon", epsilon, 0, 1)
-    games = build_games(game, episodes, settings)
+    games = _games_for(agent, game, episodes, settings)
     random = np.random.default_rng(seed)
     observations = games.reset(seed)
     continuous = is_continuous(games)
@@ -83,7 +85,11 @@ def play_whole_games(
     while playing.any():
         memory = agent.observe(memory, observations, taken, began)
         choose = wander if continuous else draw
-        steps = games.step(choose(agent.act_batch(observations, memory), epsilon, random))
+        if isinstance(agent, EmulatingAgent) and isinstance(games, SeparateGames):
+            choices = agent.act_snapshots(observations, games.snapshots())
+        else:
+            choices = agent.act_batch(observations, memory)
+        steps = games.step(choose(choices, epsilon, random))
         observations, taken, began = steps.observations, steps.actions, steps.began
         returns += np.where(playing, steps.rewards, 0)
         decisions += int(playing.sum())
@@ -93,6 +99,12 @@ def play_whole_games(
     seconds = time.perf_counter() - begin
     games.close()
     return tuple(float(value) for value in returns), decisions / seconds
+
+
+def _games_for(agent: Agent, game: str, episodes: int, settings: AtariSettings | None) -> Games:
+    if isinstance(agent, EmulatingAgent) and agent.needs_snapshots:
+        return SeparateGames(resolve_game(game), episodes, settings)
+    return build_games(game, episodes, settings)
 
 
 def draw(probabilities: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:

@@ -133,6 +133,20 @@ class ImaginativeAgent(Agent, Protocol):
 
 
 @runtime_checkable
+class EmulatingAgent(Agent, Protocol):
+    """An agent that may decide by the emulator itself, for which observations are not enough."""
+
+    @property
+    def needs_snapshots(self) -> bool:
+        """Whether it does: `act_batch` then raises UserError."""
+        ...
+
+    def act_snapshots(self, observations: np.ndarray, snapshots: Sequence[Any]) -> np.ndarray:
+        """As `act_batch`, of games whose emulators stand at `snapshots` (N of `agents.envs.atari.Snapshot`)."""
+        ...
+
+
+@runtime_checkable
 class PerceivingAgent(Agent, Protocol):
     """An agent whose model expects something before it looks, and believes something afterwards."""
 

@@ -12,8 +12,7 @@ started again. The steps of the rollout policy count. All have the same encoder,
 takes days of a processor. With --start-from all begin as an A2C that has been trained, with a new optimizer and the
 same learning rates, and go on for --steps: what imagination adds to what it knows. Written are a table,
 beside what a lesson claims, and the learning curves (SVG). Scores are means of the last 100 whole games in training,
-and of 30 whole games afterwards, without sticky actions; the emulator's state cannot be had of many games at a time, so
-that the last agent is scored in training alone.
+and of 30 whole games afterwards, without sticky actions.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ POLICY_SHARE = 0.8
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """curve: (step, score) while training. played: mean of whole games afterwards, or None. rate: steps a second."""
+    """curve: (step, score) while training. played: mean of whole games afterwards. rate: steps a second."""
 
     curve: list[tuple[int, float]]
-    played: float | None
+    played: float
     rate: float
 
 
@@ -104,7 +103,7 @@ def result_of(name: str, run: RunDirectory) -> Result:
     before = find_checkpoint(config.start_from).step if config.start_from else 0
     curve = [(line["step"] - before, line["score"]) for line in lines if line.get("score") is not None]
     rates = [line["steps_per_second"] for line in lines if line.get("stage", 3.0) == 3.0 and line["steps_per_second"]]
-    return Result(curve, None if name == "emulator" else score_of(run), sum(rates) / max(1, len(rates)))
+    return Result(curve, score_of(run), sum(rates) / max(1, len(rates)))
 
 
 def score_of(run: RunDirectory) -> float:
@@ -120,8 +119,7 @@ def print_table(results: dict[str, Result]) -> None:
     print(f"{'':10}{'steps':>12}{'last 100 games':>16}{'30 games':>10}{'steps/s':>9}   claimed")
     for name, result in results.items():
         step, score = result.curve[-1] if result.curve else (0, float("nan"))
-        played = "–" if result.played is None else f"{result.played:.1f}"
-        print(f"{name:10}{step:>12,}{score:>16.1f}{played:>10}{result.rate:>9.0f}   {CLAIMED[name]}")
+        print(f"{name:10}{step:>12,}{score:>16.1f}{result.played:>10.1f}{result.rate:>9.0f}   {CLAIMED[name]}")
 
 
 def draw(study: Study, results: dict[str, Result], path: Path) -> None:

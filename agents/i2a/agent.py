@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from agents.a2c.agent import likeliest
+from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
 from agents.errors import UserError
@@ -37,7 +39,7 @@ class _Decided:
 
 
 class I2AAgent(Memoryless):
-    """Implements `Agent`, `ImaginativeAgent` and `DeliberatingAgent`.
+    """Implements `Agent`, `ImaginativeAgent`, `DeliberatingAgent` and `EmulatingAgent`.
 
     From an action on, it imagines with its rollout policy: what `imagine` shows of every action is what it decides by.
     Without a model (`config.model` none) it looks ahead through the emulator, as agents without a model do.
@@ -106,6 +108,16 @@ class I2AAgent(Memoryless):
     def act_batch(self, observations: np.ndarray, memory: None) -> np.ndarray:
         """As `Agent.act_batch`. Raises UserError for an agent that imagines with the emulator."""
         return likeliest(self._judge(observations, self._roll_out(observations))[0])
+
+    @property
+    def needs_snapshots(self) -> bool:
+        """As `EmulatingAgent.needs_snapshots`."""
+        return isinstance(self._model, PerfectModel) and self.config.model != "none"
+
+    @torch.inference_mode()
+    def act_snapshots(self, observations: np.ndarray, snapshots: Sequence[Snapshot]) -> np.ndarray:
+        """As `EmulatingAgent.act_snapshots`."""
+        return likeliest(self._judge(observations, self._imagination.roll_out(observations, snapshots))[0])
 
     # -- looking ahead ---------------------------------------------------------------------------------------
 

@@ -224,8 +224,8 @@ class PerfectModel:
     def begin(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None = None) -> EmulatorState:
         if snapshots is None:
             raise UserError(
-                "This agent imagines with the emulator, whose state cannot be had of many games at a time: "
-                "watch it with mbrl play; what it scores in training tells mbrl runs show."
+                "This agent imagines with the emulator, whose state these games do not tell: "
+                "watch it with mbrl play, or score it with mbrl evaluate."
             )
         return EmulatorState(tuple(snapshots), np.zeros(len(snapshots), np.float32))
 

@@ -10,6 +10,7 @@ from agents.catalogue import ALGORITHMS
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
 from agents.errors import UserError
+from agents.evaluate import play_whole_games
 from agents.i2a.agent import I2AAgent
 from agents.i2a.cells import from_cells
 from agents.i2a.colours import ColourCount
@@ -125,10 +126,26 @@ def test_without_a_model_it_looks_ahead_through_the_emulator() -> None:
     assert agent.imagine(now, 2).actions[0, 0] == agent.act(now).action
 
 
-def test_many_games_cannot_be_asked_of_one_who_needs_the_emulator() -> None:
-    agent = built(model="emulator")
+def test_many_games_are_asked_with_their_snapshots_of_one_who_needs_the_emulator() -> None:
+    agent, now = built(model="emulator"), moment()
     with pytest.raises(UserError, match="emulator"):
-        agent.act_batch(moment().observation[None], None)
+        agent.act_batch(now.observation[None], None)
+    assert agent.needs_snapshots
+    assert not any(built(model=model).needs_snapshots for model in ("learnt", "none"))
+    begun = AtariGame("breakout", SETTINGS, seed=5).moment()
+    both = agent.act_snapshots(np.stack([now.observation, begun.observation]), [now.snapshot, begun.snapshot])
+    assert both.argmax(1).tolist() == [agent.act(now).action, agent.act(begun).action]
+
+
+def test_whole_games_of_one_who_needs_the_emulator_are_the_games_it_plays_alone() -> None:
+    agent, settings = built(model="emulator", horizon=1), dataclasses.replace(SETTINGS, frame_cap=160)
+    returns, _ = play_whole_games(agent, "breakout", 2, settings)
+    for seed, score in enumerate(returns):
+        game = AtariGame("breakout", settings, seed)
+        while not game.over:
+            game.step(1 if game.needs_fire else agent.act(game.moment()).action)
+        assert game.score == score
+    assert any(returns)
 
 
 def test_colours_are_counted_line_by_line() -> None:
