@@ -13,7 +13,7 @@ from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
 from agents.i2a.cells import to_cells
 from agents.i2a.config import I2AConfig
-from agents.i2a.models import LearntModel, PerfectModel
+from agents.i2a.models import LearntModel, PerfectModel, distinct
 from agents.i2a.network import I2ANetwork, I2AParts, RolloutEncoder
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
 
@@ -212,6 +212,31 @@ def test_one_who_has_no_model_imagines_the_present() -> None:
     assert rollouts.frames.shape == (2, 3, 5, 4, 4, 16)
     assert torch.equal(rollouts.frames[1, 2, 4], to_cells(torch.from_numpy(observations[1, -1])))
     assert not rollouts.rewards.any()
+
+
+def test_futures_that_are_one_are_imagined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    learnt = I2AParts(I2AConfig(model_width=4), 4, 4, (80, 80)).environment_model
+    rows, step = [], learnt.step
+    monkeypatch.setattr(learnt, "step", lambda stacks, *rest: rows.append(len(stacks)) or step(stacks, *rest))
+    model = LearntModel(learnt, SETTINGS)
+    state = model.begin(np.stack([played(steps).observation for steps in (4, 9, 4, 9, 4)]))
+    after = model.step(state, np.array([2, 2, 2, 3, 2]))
+    apart = model.step(model.begin(np.stack([played(steps).observation for steps in (9, 4, 9)])), np.array([3, 2, 2]))
+    assert rows == [3, 3]
+    for name in ("stacks", "change", "rewards", "alive", "playing"):
+        torch.testing.assert_close(getattr(after, name), getattr(apart, name)[[1, 2, 1, 0, 1]])
+
+
+def test_rows_that_differ_in_one_grey_or_in_their_action_are_two() -> None:
+    stacks = torch.zeros(5, 2, 2, 4, 16, dtype=torch.uint8)
+    actions = torch.tensor([0, 0, 0, 1, 0])
+    stacks[1, 0, 1, 2, 3] = 1
+    stacks[2, 0, 1, 2, 4] = 1
+    alone, of = distinct(stacks, actions)
+    assert sorted(alone.tolist()) == [0, 1, 2, 3]
+    assert alone[of].tolist() == [0, 1, 2, 3, 0]
+    assert distinct(stacks[:4], actions[:4]) == (None, None)
 
 
 @pytest.mark.parametrize("kind", ["local", "convolutional", "convlstm"])
