@@ -184,10 +184,16 @@ class LearntModel:
             """A copy: what is remembered of a step should not hold all that was drawn."""
             return part.clone() if of is None else part[of]
 
-        outcome = map(of_all, (expected.change, expected.rewards, expected.alive, expected.playing))
-        change, rewards, alive, playing = outcome
-        memory = expected.memory
-        return ModelState(of_all(stacks), memory, change, rewards, alive, playing, state.began, state.screens)
+        return ModelState(
+            stacks=of_all(stacks),
+            memory=expected.memory,
+            change=of_all(expected.change),
+            rewards=of_all(expected.rewards),
+            alive=of_all(expected.alive),
+            playing=of_all(expected.playing),
+            began=state.began,
+            screens=state.screens,
+        )
 
     def seen(self, state: ModelState, dtype: torch.dtype) -> torch.Tensor:
         return network_blocks(state.stacks, dtype)
