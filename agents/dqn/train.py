@@ -107,6 +107,12 @@ class DQNTrainer:
         c = self.config
         return c.importance_start + min(1.0, self.step / c.steps) * (1 - c.importance_start)
 
+    @property
+    def learning_rate(self) -> float:
+        """Of the optimizer now: linear over the steps of the config."""
+        c = self.config
+        return c.learning_rate * (1 - min(1.0, self.step / c.steps) * (1 - c.learning_rate_end))
+
     def train(self, total_steps: int) -> Iterator[Update]:
         """Go on until `total_steps` environment steps, or until the game is solved.
 
@@ -182,6 +188,8 @@ class DQNTrainer:
         metrics = {"loss": loss, "q": q, "gradient": norm, "epsilon": self.epsilon}
         finite = all(math.isfinite(number) for number in metrics.values())
         check_finite(finite, self.step, "the loss or its gradient")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
         self.optimizer.step()
         whole = torch.nn.utils.get_total_norm(self._weights)
         check_finite(bool(whole.isfinite()), self.step, "a weight of the network")

@@ -80,6 +80,19 @@ def test_importance_rises_to_one() -> None:
     assert seen == pytest.approx([0.4, 0.7, 1.0, 1.0])
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_learning_rate_falls_to_its_share_over_all_steps(optimizer: str) -> None:
+    trainer = trainer_of(steps=200, learning_rate=1e-3, learning_rate_end=0.25, learning_starts=20, optimizer=optimizer)
+    rates = {}
+    for update in trainer.train(200):
+        if update.metrics:
+            rates[update.step] = trainer.optimizer.param_groups[0]["lr"]
+    assert min(rates) < 60
+    for step, rate in rates.items():
+        assert rate == pytest.approx(1e-3 * (1 - 0.75 * step / 200))
+    assert rates[max(rates)] == pytest.approx(2.5e-4)
+
+
 def test_training_ends_when_the_game_is_solved(tmp_path: Path) -> None:
     quick = {"solved_at": 8.0, "learning_starts": 100_000}  # no game of CartPole is shorter
     trainer = trainer_of(**quick)
