@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.contest import print_rates, rate_of, rates_in_turn, stable_baselines_rate
+from benchmarks.contest import as_trained, print_rates, rate_of, rates_in_turn, stable_baselines_rate
 
 WARM_UP = 1_600
 """Steps played before the clock starts."""
@@ -23,6 +23,7 @@ NUM_GAMES = 16
 
 def ours(encoder: str, seconds: float) -> float:
     """Steps a second of this project's trainer."""
+    as_trained()
     from agents.a2c.config import A2CConfig
     from agents.a2c.train import A2CTrainer
     from agents.envs.atari import AtariGames

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from agents.memory import keep_memory
+from agents.threads import rest_soon
 
 
 class Counting(Protocol):
@@ -19,9 +20,14 @@ class Counting(Protocol):
     def step(self) -> int: ...
 
 
+def as_trained() -> None:
+    """What every process of this project that trains begins with; before torch is imported."""
+    keep_memory()
+    rest_soon()
+
+
 def rate_of(trainer: Any, warm_up: int, seconds: float) -> float:
     """Steps a second of a trainer of this project, for so many seconds after its first `warm_up` steps."""
-    keep_memory()  # as every process that trains does
     training: Iterator[Counting] = trainer.train(10_000_000)
     while next(training).step < warm_up:
         pass

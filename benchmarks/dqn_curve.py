@@ -22,6 +22,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.contest import as_trained
+
 CONTENDERS = {"mbrl": "mbrl", "sb3": "Stable-Baselines3"}
 GAMES = 100
 """Whole games of which a score is the mean."""
@@ -60,12 +62,11 @@ class Curve:
 
 
 def ours(curve: Curve) -> None:
+    as_trained()
     from agents.algorithms import algorithm
     from agents.dqn.train import DQNTrainer
     from agents.envs.atari import AtariGames
-    from agents.memory import keep_memory
 
-    keep_memory()  # as every process that trains does
     dqn = algorithm("dqn")
     config = dqn.config_for("breakout")
     trainer = DQNTrainer(config, AtariGames("breakout", config.num_games, dqn.settings_for("breakout")))

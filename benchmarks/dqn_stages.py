@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.contest import as_trained
+
 GAMES = (1, 8, 32, 64)
 STAGES = ("games", "choosing", "learning", "whole loop")
 MILLION = 1_000_000
@@ -37,6 +39,7 @@ def rate(work: Callable[[], object], steps: float, seconds: float) -> float:
 
 
 def ours(num_games: int, seconds: float) -> dict[str, float]:
+    as_trained()
     from agents.dqn.config import DQNConfig
     from agents.dqn.train import DQNTrainer
     from agents.envs.atari import AtariGames

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.contest import print_rates, rate_of, rates_in_turn, stable_baselines_rate
+from benchmarks.contest import as_trained, print_rates, rate_of, rates_in_turn, stable_baselines_rate
 
 WARM_UP = 2_500
 """Steps played before the clock starts; learning has begun by then."""
@@ -21,6 +21,7 @@ CONTENDERS = ("sb3-1", "sb3-8", "mbrl-32", "mbrl-64")
 
 def ours(num_games: int, seconds: float) -> float:
     """Steps a second of this project's trainer."""
+    as_trained()
     from agents.dqn.config import DQNConfig
     from agents.dqn.train import DQNTrainer
     from agents.envs.atari import AtariGames

@@ -25,9 +25,9 @@ from typing import Any
 from agents.catalogue import Checkpoint, algorithm, find_checkpoint, game_settings, load_agent, part_settings
 from agents.envs.settings import AtariSettings
 from agents.evaluate import play_whole_games
-from agents.memory import keep_memory
 from agents.runs.directory import RunConfig, RunDirectory
 from agents.runs.runner import run_training
+from benchmarks.contest import as_trained
 
 CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "a2c": ("a2c", {}),
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--only", choices=CONTENDERS, action="append", help="these alone; repeatable")
     parser.add_argument("--plot", type=Path, default=Path("docs/i2a-breakout.svg"))
     options = parser.parse_args()
-    keep_memory()  # as every process that trains does
+    as_trained()
     study = Study(options.steps, options.seed, options.start_from, options.environment_model)
     results = {}
     for name in options.only or CONTENDERS:

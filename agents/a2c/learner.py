@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch import nn
 from agents.a2c.config import A2CConfig
 from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
-from agents.layers import Workers, as_saved, autocast, from_saved
+from agents.layers import as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.returns import game_returns
@@ -24,8 +23,6 @@ from agents.scores import Scores
 WARM_UP = 100
 """Updates over which the learning rate grows: RMSProp's mean of squares begins at nothing, which makes its first steps
 ten times as long as the later ones, and would throw over what a network knows already."""
-SMALLEST_PART = 16
-"""Rows below which the part of an update is not worth a gradient of its own."""
 Seen = tuple[torch.Tensor, ...]
 """What a network is given of N observations: its arguments, each (N, …)."""
 Auxiliary = Callable[[Seen, torch.Tensor], torch.Tensor]
@@ -46,32 +43,6 @@ class Experience:
     returns: torch.Tensor
     chosen: torch.Tensor
     counts: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Rows:
-    """B of the rows from which an update learns, and which share of them all they are; as `Experience` has them."""
-
-    seen: Seen
-    actions: torch.Tensor
-    returns: torch.Tensor
-    chosen: torch.Tensor
-    counts: torch.Tensor
-    share: float = 1.0
-
-    def split(self, count: int) -> Iterator[Rows]:
-        """In `count` parts as equal as can be; none is empty."""
-        whole = len(self.actions)
-        for rows in np.array_split(np.arange(whole), min(count, whole)):
-            part = slice(rows[0], rows[-1] + 1)
-            yield Rows(
-                tuple(column[part] for column in self.seen),
-                self.actions[part],
-                self.returns[part],
-                self.chosen[part],
-                self.counts[part],
-                share=len(rows) / whole,
-            )
 
 
 def draw_actions(probabilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -103,9 +74,6 @@ class ActorCriticLearner:
         self.random, self.precision, self.auxiliary = random, precision, auxiliary
         self.parameters = list(parameters.values())
         self.device = self.parameters[0].device
-        # As for DQN: independent parts for independent threads beat threads that meet after every layer.
-        most = min(torch.get_num_threads(), config.num_games * config.n_step // SMALLEST_PART)
-        self._workers = Workers(max(1, most) if self.device.type == "cpu" else 1)
         self.optimizer = torch.optim.RMSprop(
             parameters.items(), config.learning_rate, alpha=config.rmsprop_decay, eps=config.rmsprop_epsilon
         )
@@ -159,37 +127,30 @@ class ActorCriticLearner:
 
     def learn(self, experience: Experience) -> dict[str, float]:
         """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
-        seen = tuple(torch.cat(parts) for parts in zip(*experience.seen, strict=True))  # (n·N, …)
-        e = experience
-        whole = Rows(seen, e.actions.flatten(), e.returns.flatten(), e.chosen.flatten(), e.counts.flatten())
-        learnt = list(self._workers.map(self._gradient, whole.split(self._workers.count)))
-        metrics = {name: sum(part[name] for part, _ in learnt) for name in learnt[0][0]}
-        gradients = zip(*(gradient for _, gradient in learnt), strict=True)
-        return self._descend([functools.reduce(torch.add, parts) for parts in gradients], metrics)
-
-    def _gradient(self, rows: Rows) -> tuple[dict[str, float], tuple[torch.Tensor, ...]]:
-        """What a part of an update's rows adds to its metrics and to its gradient."""
         c = self.config
+        seen = tuple(torch.cat(parts) for parts in zip(*experience.seen, strict=True))  # (n·N, …)
+        actions, returns, chosen, counts = (
+            part.flatten() for part in (experience.actions, experience.returns, experience.chosen, experience.counts)
+        )
         with autocast(self.device, self.precision):
-            logits, values = self.network(*rows.seen)
-            auxiliary = self.auxiliary(rows.seen, logits) if self.auxiliary else None
-        log_policy = logits.log_softmax(-1)  # (B, A)
-        advantages = rows.returns - values.detach()
-        taken = log_policy.gather(-1, rows.actions[:, None]).squeeze(-1)
-        policy = -(rows.counts * rows.chosen * advantages * taken).mean()
-        value = (rows.counts * (rows.returns - values).square()).mean()
-        entropy = -(rows.counts * (log_policy.exp() * log_policy).sum(-1)).mean()
+            logits, values = self.network(*seen)
+            auxiliary = self.auxiliary(seen, logits) if self.auxiliary else None
+        log_policy = logits.log_softmax(-1)  # (n·N, A)
+        advantages = returns - values.detach()
+        taken = log_policy.gather(-1, actions[:, None]).squeeze(-1)
+        policy = -(counts * chosen * advantages * taken).mean()
+        value = (counts * (returns - values).square()).mean()
+        entropy = -(counts * (log_policy.exp() * log_policy).sum(-1)).mean()
         loss = policy + c.value_scale * value - c.entropy_scale * entropy
         metrics = {"policy": policy, "critic": value, "entropy": entropy, "value": values.mean()}
         if auxiliary is not None:
             metrics["auxiliary"] = auxiliary
             loss = loss + auxiliary
-        gradient = torch.autograd.grad(rows.share * loss, self.parameters)
-        return {name: rows.share * number.item() for name, number in metrics.items()}, gradient
+        return self._descend(loss, {name: number.item() for name, number in metrics.items()})
 
-    def _descend(self, gradients: list[torch.Tensor], metrics: dict[str, float]) -> dict[str, float]:
-        """One step of the optimizer along these gradients; gives the metrics, with the gradient's norm."""
-        set_gradients(self.parameters, gradients)
+    def _descend(self, loss: torch.Tensor, metrics: dict[str, float]) -> dict[str, float]:
+        """One step of the optimizer along the gradient of `loss`; gives the metrics, with the gradient's norm."""
+        set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip).item()
         metrics = metrics | {"gradient": norm}
         finite = all(math.isfinite(number) for number in metrics.values())

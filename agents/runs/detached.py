@@ -9,10 +9,12 @@ from agents.errors import UserError
 from agents.memory import keep_memory
 from agents.runs.directory import RunDirectory
 from agents.runs.runner import run_training
+from agents.threads import rest_soon
 
 
 def main() -> int:
     keep_memory()
+    rest_soon()
     run = RunDirectory(Path(sys.argv[1]))
     try:
         status = run_training(run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.errors import UserError
+from agents.threads import rest_soon
 from mbrl_tui.cli import new_run
 from mbrl_tui.cli.options import MAX_SEED, Device, Sticky
 from mbrl_tui.cli.wording import how_to_see
@@ -62,6 +63,7 @@ def train(
 
     mbrl train breakout --steps 2000000 --set learning_rate=1e-4
     """
+    rest_soon()
     if settings:
         # Without a game, as they are in an Atari game.
         _list_settings(_usual(game if game or start_from else "breakout", agent, start_from))

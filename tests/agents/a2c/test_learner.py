@@ -9,7 +9,6 @@ from agents.a2c.agent import A2CAgent, likeliest
 from agents.a2c.config import A2CConfig
 from agents.a2c.learner import ActorCriticLearner, Experience, draw_actions
 from agents.a2c.network import build_network
-from agents.layers import Workers
 from agents.records import Moment
 
 
@@ -82,24 +81,6 @@ def test_the_loss_by_hand() -> None:
     assert taught.network.logits.grad.tolist() == pytest.approx([0.25, -0.25])
     # ½ · ½ Σ 2 (V − G) x: half of (−1 · 1 + 0 · 2).
     assert taught.network.scale.grad.item() == pytest.approx(-0.5)
-
-
-@pytest.mark.parametrize("count", [2, 3, 9])
-def test_an_update_in_parts_is_the_update_as_a_whole(count: int) -> None:
-    found = []
-    for workers in (1, count):
-        taught = learner(Tape([(0, "")]), value_scale=0.5, gradient_clip=1e9)
-        taught._workers = Workers(workers)
-        taught.auxiliary = lambda seen, logits: (seen[0].flatten() * logits[:, 0]).mean()
-        seen = [(torch.arange(5.0)[:, None, None],)]
-        numbers = torch.tensor([[0.3, -1.0, 0.5, 2.0, 1.0]])
-        metrics = taught.learn(Experience(seen, torch.tensor([[1, 0, 0, 1, 1]]), numbers, numbers > 0, numbers < 2))
-        found.append((metrics, [parameter.grad for parameter in taught.parameters]))
-    (whole, gradients), (parts, others) = found
-    assert parts == pytest.approx(whole)
-    for gradient, other in zip(gradients, others, strict=True):
-        torch.testing.assert_close(gradient, other)
-        assert gradient.any()
 
 
 def test_another_loss_is_added() -> None:
