@@ -14,7 +14,7 @@ from agents.catalogue import build_games
 from agents.envs.names import resolve_game
 from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
-from agents.interfaces import Agent, EmulatingAgent, Games, is_continuous
+from agents.interfaces import Agent, Games, act_in_games, is_continuous, needs_snapshots
 from agents.settings import check_range
 
 
@@ -85,11 +85,7 @@ def play_whole_games(
     while playing.any():
         memory = agent.observe(memory, observations, taken, began)
         choose = wander if continuous else draw
-        if isinstance(agent, EmulatingAgent) and isinstance(games, SeparateGames):
-            choices = agent.act_snapshots(observations, games.snapshots())
-        else:
-            choices = agent.act_batch(observations, memory)
-        steps = games.step(choose(choices, epsilon, random))
+        steps = games.step(choose(_choices(agent, games, observations, memory, playing), epsilon, random))
         observations, taken, began = steps.observations, steps.actions, steps.began
         returns += np.where(playing, steps.rewards, 0)
         decisions += int(playing.sum())
@@ -102,9 +98,22 @@ def play_whole_games(
 
 
 def _games_for(agent: Agent, game: str, episodes: int, settings: AtariSettings | None) -> Games:
-    if isinstance(agent, EmulatingAgent) and agent.needs_snapshots:
+    if needs_snapshots(agent):
         return SeparateGames(resolve_game(game), episodes, settings)
     return build_games(game, episodes, settings)
+
+
+def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, playing: np.ndarray) -> np.ndarray:
+    """As `Agent.act_batch`. Who imagines with the emulator is not asked about games that are over: each would cost as
+    much as one that is played.
+    """
+    if not isinstance(games, SeparateGames):
+        return agent.act_batch(observations, memory)
+    choices = np.full((len(observations), len(games.action_names)), 1 / len(games.action_names), np.float32)
+    snapshots = games.snapshots()
+    asked = [snapshots[row] for row in np.flatnonzero(playing)]
+    choices[playing] = act_in_games(agent, observations[playing], None, lambda: asked)
+    return choices
 
 
 def draw(probabilities: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:

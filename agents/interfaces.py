@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -142,8 +142,25 @@ class EmulatingAgent(Agent, Protocol):
         ...
 
     def act_snapshots(self, observations: np.ndarray, snapshots: Sequence[Any]) -> np.ndarray:
-        """As `act_batch`, of games whose emulators stand at `snapshots` (N of `agents.envs.atari.Snapshot`)."""
+        """As `act_batch`, of games whose emulators stand at `snapshots` (N of `agents.envs.atari.Snapshot`).
+
+        A snapshot knows the game's chance too: with sticky actions, such an agent foresees which of them will stick.
+        """
         ...
+
+
+def needs_snapshots(agent: Agent | None) -> bool:
+    """Whether an agent decides by the emulator itself."""
+    return isinstance(agent, EmulatingAgent) and agent.needs_snapshots
+
+
+def act_in_games(
+    agent: Agent, observations: np.ndarray, memory: Any, snapshots: Callable[[], Sequence[Any]]
+) -> np.ndarray:
+    """`Agent.act_batch`, whatever the agent decides by. snapshots: gives those of the games, where they are needed."""
+    if isinstance(agent, EmulatingAgent) and agent.needs_snapshots:
+        return agent.act_snapshots(observations, snapshots())
+    return agent.act_batch(observations, memory)
 
 
 @runtime_checkable

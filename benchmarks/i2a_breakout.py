@@ -75,8 +75,8 @@ class Study:
         if name == "learnt" and self.environment_model:
             changes = changes | part_settings("environment_model", self.environment_model, "breakout", settings)
         if kind == "a2c" and self.start_from:
-            start_from = self.start_from
-            changes = changes | self._going_on(find_checkpoint(start_from, "breakout"))
+            start = find_checkpoint(self.start_from, "breakout")
+            start_from, changes = start.lasting_name, changes | self._going_on(start)
         elif self.start_from:
             changes = changes | part_settings("rollout_policy", self.start_from, "breakout", settings)
         elif kind == "i2a":
@@ -92,7 +92,7 @@ class Study:
         return {"steps": total, "encoder": start.algorithm["encoder"], "learning_rate": rate * total / self.steps}
 
 
-def result_of(name: str, run: RunDirectory) -> Result:
+def result_of(name: str, run: RunDirectory, steps: int) -> Result:
     """Train what is not trained yet, and score it."""
     checkpoint, config = run.last_checkpoint(), run.read_config()
     if checkpoint is None or checkpoint[0] < config.steps:
@@ -100,7 +100,7 @@ def result_of(name: str, run: RunDirectory) -> Result:
         if status.step < config.steps:
             raise SystemExit(f"Stopped at step {status.step:,} of {name}. Start again to go on.")
     lines = run.read_metrics()
-    before = find_checkpoint(config.start_from).step if config.start_from else 0
+    before = config.steps - steps  # of the A2C from which it goes on
     curve = [(line["step"] - before, line["score"]) for line in lines if line.get("score") is not None]
     rates = [line["steps_per_second"] for line in lines if line.get("stage", 3.0) == 3.0 and line["steps_per_second"]]
     return Result(curve, score_of(run), sum(rates) / max(1, len(rates)))
@@ -147,7 +147,7 @@ def main() -> None:
     study = Study(options.steps, options.seed, options.start_from, options.environment_model)
     results = {}
     for name in options.only or CONTENDERS:
-        results[name] = result_of(name, study.run_of(name))
+        results[name] = result_of(name, study.run_of(name), study.steps)
         print(f"{name}: done", flush=True)
     print_table(results)
     draw(study, results, options.plot)

@@ -58,7 +58,8 @@ class DQNConfig:
     learning_rate: float = 2.5e-4
     """Of either optimizer, at the first step. Nature: 2.5e-4."""
     learning_rate_end: float = 1.0
-    """Share of it that is left at the last step; it falls linearly. Nature: all of it."""
+    """Share of it that is left at the last step; it falls linearly, and rises again where steps are added. Nature: all
+    of it."""
     adam_epsilon: float = 1e-5
     """Added to Adam's denominator."""
     momentum: float = 0.9

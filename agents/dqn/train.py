@@ -140,7 +140,7 @@ class DQNTrainer:
         c = self.config
         # Who goes on from trained weights has done many steps, and remembers none.
         enough = min(c.learning_starts, self.replay.rows * self.replay.num_games)
-        if len(self.replay) < enough or not self.sampler.ready():
+        if self.step < c.learning_starts or len(self.replay) < enough or not self.sampler.ready():
             return 0.0
         if c.updates_per_episode:
             return ended * c.updates_per_episode * c.batch_size

@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.envs.atari import AtariGame
 from agents.envs.settings import AtariSettings
-from agents.interfaces import Agent, GameSteps
+from agents.interfaces import Agent, GameSteps, act_in_games
 
 EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)
 """ε of the games, in turns: good play shows late boards, bad play shows what follows a mistake."""
@@ -81,4 +81,6 @@ class GuidedGames:
             return np.zeros(count, np.int64)
         observations = np.stack([game.observation for game in self._games])
         self._memory = self._guide.observe(self._memory, observations, self._taken, self._began)
-        return self._guide.act_batch(observations, self._memory).argmax(-1)
+        games = self._games
+        choices = act_in_games(self._guide, observations, self._memory, lambda: [game.snapshot() for game in games])
+        return choices.argmax(-1)

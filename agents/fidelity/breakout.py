@@ -172,7 +172,8 @@ def _take_paddle(light: np.ndarray) -> float | None:
     start, width = _widest_window(share)
     end = min(start + width, len(share))
 
-    inside = slice(start + MARGIN + 1, end + MARGIN - 1)
+    edge = min(1, (end - start - 1) // 2)  # where the wall hides nearly all of it, there is nothing but edges
+    inside = slice(start + MARGIN + edge, end + MARGIN - edge)
     bleeding = _quantile(light[top - MARGIN : top, inside].T, 0.5).clip(0) / contrast
     light[top - MARGIN : top, MARGIN:-MARGIN] -= bleeding[:, None] * profile.clip(0)
 

@@ -19,7 +19,7 @@ import numpy as np
 from agents.envs.atari import AtariGame
 from agents.envs.settings import AtariSettings
 from agents.fidelity.comparison import BOARD_READERS
-from agents.interfaces import Agent
+from agents.interfaces import Agent, act_in_games
 from agents.records import Moment
 
 T = TypeVar("T")
@@ -115,7 +115,8 @@ def play(game: AtariGame, player: Player, seed: int) -> PlayedGame:
         elif player.agent is None or random.random() < player.epsilon:
             action = int(random.integers(len(game.action_names)))
         else:
-            probabilities = player.agent.act_batch(game.observation[None], onlooker.memory)[0].astype(np.float64)
+            seen, memory = game.observation[None], onlooker.memory
+            probabilities = act_in_games(player.agent, seen, memory, lambda: [game.snapshot()])[0].astype(np.float64)
             action = int(random.choice(len(probabilities), p=probabilities / probabilities.sum()))
         rewards.append(game.step(action).reward)
         actions.append(action)

@@ -95,17 +95,20 @@ def distinct(stacks: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor 
     """Rows (K,) of which each is another, and which of these each row is (B,); None twice where all rows differ.
 
     In most games some actions do the same: their futures are one, and are imagined once.
-    stacks (B, …) uint8, a multiple of 8 numbers in each row; actions (B,) int64.
+    stacks (B, …) uint8; actions (B,) int64.
     """
-    words = stacks.flatten(1).view(torch.int64)
-    chance = torch.Generator().manual_seed(0)
-    factors = torch.randint(-(2**63), 2**63 - 1, (words.shape[1] + 1,), generator=chance).to(stacks.device)
-    # Two rows that differ have the same sum by a chance of about one in 2⁶⁴.
-    sums = (words * factors[1:]).sum(1) + (actions + 1) * factors[0]
-    _, alone, of = np.unique(sums.cpu().numpy(), return_index=True, return_inverse=True)
-    if len(alone) == len(sums):
+    rows = zip(stacks.flatten(1).cpu().numpy(), actions.tolist(), strict=True)
+    places: dict[tuple[bytes, int], int] = {}
+    alone: list[int] = []
+    of: list[int] = []
+    for number, (row, action) in enumerate(rows):
+        place = places.setdefault((row.tobytes(), action), len(alone))
+        if place == len(alone):
+            alone.append(number)
+        of.append(place)
+    if len(alone) == len(of):
         return None, None
-    return torch.from_numpy(alone).to(stacks.device), torch.from_numpy(of).to(stacks.device)
+    return torch.tensor(alone, device=stacks.device), torch.tensor(of, device=stacks.device)
 
 
 class LearntModel:
@@ -258,7 +261,7 @@ class PerfectModel:
         if snapshots is None:
             raise UserError(
                 "This agent imagines with the emulator, whose state these games do not tell: "
-                "watch it with mbrl play, or score it with mbrl evaluate."
+                "use it in mbrl play, mbrl evaluate or mbrl inspect."
             )
         return EmulatorState(tuple(snapshots), np.zeros(len(snapshots), np.float32))
 

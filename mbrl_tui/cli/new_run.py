@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 COLLECT = 100_000
 
-LEARNT_ALREADY = {
+SETTLED = {
     "i2a": ("model", "environment_model", "model_updates", "rollout_policy", "policy_steps", "from_agent", "collect")
 }
-"""Settings of what an agent that goes on has behind it: to change them would change nothing, or undo it."""
+"""What cannot be changed of an agent that goes on: it would change nothing, or undo what was learnt."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def _check_start(usual: Usual, start: Checkpoint, algorithm: dict[str, Any], set
     if start.step >= algorithm["steps"]:
         way = f"mbrl train {start.game} --start-from {start.label} --steps {2 * start.step}"
         raise UserError(f"'{start.label}' has done {start.step:,} steps. Train on: {way}")
-    learnt = LEARNT_ALREADY.get(usual.agent, ())
-    for name in learnt:
+    settled = SETTLED.get(usual.agent, ())
+    for name in settled:
         if algorithm[name] != getattr(usual.config, name):
-            raise UserError(f"{name} is of what '{start.label}' has behind it: leave it out.")
-    for name in split_names("from_agent", algorithm.get("from_agent", "")) if "from_agent" not in learnt else ():
+            raise UserError(f"{name} is settled once training has begun: leave it out, or train anew.")
+    for name in split_names("from_agent", algorithm.get("from_agent", "")) if "from_agent" not in settled else ():
         try:
             find_checkpoint(name, start.game)
         except UserError as error:

@@ -226,6 +226,12 @@ def test_where_the_wall_hides_its_end_the_paddle_is_taken_as_wide() -> None:
     assert read_screen(draw_screen(paddle=144)).paddle == pytest.approx(152)
 
 
+def test_a_dreamt_scrap_at_the_wall_is_a_paddle_that_the_wall_hides() -> None:
+    screen = draw_screen(paddle=None)
+    screen[189:193, 150:152] = 255
+    assert read_screen(screen).paddle == pytest.approx(158)
+
+
 def test_a_black_frame_shows_nothing() -> None:
     found = read_screen(np.zeros((210, 160, 3), np.uint8))
     assert (found.ball, found.paddle, found.bricks.any()) == (None, None, False)

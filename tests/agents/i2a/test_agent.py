@@ -9,15 +9,18 @@ import torch
 from agents.catalogue import ALGORITHMS
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
+from agents.envs.guided import GuidedGames
+from agents.envs.separate import SeparateGames
 from agents.errors import UserError
 from agents.evaluate import play_whole_games
+from agents.fidelity.starts import Player, play
 from agents.i2a.agent import I2AAgent
 from agents.i2a.cells import from_cells
 from agents.i2a.colours import ColourCount
 from agents.i2a.config import I2AConfig
 from agents.i2a.network import I2AParts
 from agents.imagination import unroll
-from agents.interfaces import DeliberatingAgent, ImaginativeAgent
+from agents.interfaces import DeliberatingAgent, GameSteps, ImaginativeAgent
 from agents.layers import HalfLinear
 from agents.records import Moment
 
@@ -146,6 +149,33 @@ def test_whole_games_of_one_who_needs_the_emulator_are_the_games_it_plays_alone(
             game.step(1 if game.needs_fire else agent.act(game.moment()).action)
         assert game.score == score
     assert any(returns)
+
+
+def test_one_who_needs_the_emulator_is_not_asked_about_games_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, asked = built(model="emulator", horizon=1), []
+    act = agent.act_snapshots
+    monkeypatch.setattr(agent, "act_snapshots", lambda seen, snaps: asked.append(len(snaps)) or act(seen, snaps))
+    ends = iter(range(100))
+    step = SeparateGames.step
+
+    def ending(games: SeparateGames, actions: np.ndarray) -> GameSteps:
+        steps = step(games, actions)
+        steps.terminated[min(2, next(ends))] = True  # one game after another
+        return steps
+
+    monkeypatch.setattr(SeparateGames, "step", ending)
+    play_whole_games(agent, "breakout", 3, SETTINGS)
+    assert asked == [3, 2, 1]
+
+
+def test_games_of_one_who_needs_the_emulator_can_be_looked_on_at() -> None:
+    guide = built(model="emulator", horizon=1)
+    games = GuidedGames(guide, SETTINGS, "breakout", 2, SETTINGS, (0.0,))
+    games.reset(3)
+    taken = [games.step(np.random.default_rng(0)).actions for _ in range(6)]
+    assert np.stack(taken).any()
+    short = AtariGame("breakout", dataclasses.replace(SETTINGS, frame_cap=60))
+    assert len(play(short, Player("one", guide), 4).actions)
 
 
 def test_colours_are_counted_line_by_line() -> None:

@@ -229,14 +229,15 @@ def test_futures_that_are_one_are_imagined_once(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_rows_that_differ_in_one_grey_or_in_their_action_are_two() -> None:
-    stacks = torch.zeros(5, 2, 2, 4, 16, dtype=torch.uint8)
-    actions = torch.tensor([0, 0, 0, 1, 0])
-    stacks[1, 0, 1, 2, 3] = 1
-    stacks[2, 0, 1, 2, 4] = 1
+    places = 2 * 2 * 4 * 16
+    stacks = torch.zeros(places + 3, 2, 2, 4, 16, dtype=torch.uint8)
+    stacks.flatten(1)[:places] = 128 * torch.eye(places, dtype=torch.uint8)
+    actions = torch.zeros(places + 3, dtype=torch.int64)
+    actions[places + 1] = 1
     alone, of = distinct(stacks, actions)
-    assert sorted(alone.tolist()) == [0, 1, 2, 3]
-    assert alone[of].tolist() == [0, 1, 2, 3, 0]
-    assert distinct(stacks[:4], actions[:4]) == (None, None)
+    assert alone.tolist() == list(range(places + 2))
+    assert of.tolist() == [*range(places + 2), places]
+    assert distinct(stacks[:-1], actions[:-1]) == (None, None)
 
 
 @pytest.mark.parametrize("kind", ["local", "convolutional", "convlstm"])

@@ -101,6 +101,13 @@ def test_a_replay_fills_before_anything_is_learnt_from_it(mbrl: Mbrl) -> None:
     assert counters["updates"] == (80 - 40 - 30 + 2) * 1 // 4
 
 
+def test_learning_starts_no_sooner_than_it_is_told_however_small_the_replay(mbrl: Mbrl) -> None:
+    small = sets(SMALL["dqn"].replace("learning_starts=4", "learning_starts=100 replay_capacity=66"))
+    train(mbrl, "breakout", "--run", "first", "--steps", "98", *small)
+    counters = json.loads((find_checkpoint("first").folder / "training.json").read_text())["counters"]
+    assert counters["updates"] == 0
+
+
 def test_a_dreamer_is_as_far_as_its_steps_say_and_its_slow_critic_as_its_critic(mbrl: Mbrl, tmp_path: Path) -> None:
     # No update in so few steps.
     options = sets(DREAMER.replace("replay_ratio=2", "replay_ratio=0.01").replace("pretrain=1", "pretrain=7"))
@@ -188,7 +195,7 @@ def test_an_i2a_has_its_first_stages_behind_it(change: str, mbrl: Mbrl) -> None:
     train(mbrl, "breakout", "--agent", "i2a", "--run", "first", "--steps", "12", *sets(SMALL["i2a"]))
     answer = mbrl("train", "--start-from", "first", "--steps", "24", "--set", change)
     assert answer.code == 1
-    assert f"{change.partition('=')[0]} is of what 'first' has behind it" in answer.err
+    assert f"{change.partition('=')[0]} is settled once training has begun" in answer.err
 
 
 def test_who_has_not_begun_is_no_start(mbrl: Mbrl) -> None:
