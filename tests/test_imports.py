@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module belongs to the longest entry that its name begins with, and imports only from its own
 # line and from those above it in this list.
 LEVELS = [
-    ["agents.errors", "agents.memory", "agents.records", "agents.tensors"],
+    ["agents.errors", "agents.memory", "agents.records", "agents.tensors", "agents.threads"],
     ["agents.interfaces", "agents.settings", "agents.files", "agents.optimizers"],
     [
         *(
