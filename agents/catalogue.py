@@ -34,10 +34,6 @@ def build_trainer(run: RunConfig) -> Trainer:
     return kind.trainer(run, config, games, choose_device(run.device))
 
 
-NAMED_FILES = ("config.json", "weights.safetensors")
-"""Files of a checkpoint by which a person may name it."""
-
-
 # -- checkpoints --------------------------------------------------------------------------------------------
 
 
@@ -100,9 +96,11 @@ class Checkpoint:
     @property
     def lasting_name(self) -> str:
         """What finds it wherever one stands: its label, with the whole path where that was a path."""
+        from agents.runs.checkpoint import FILES
+
         reader, name = _split_reader(self.label)
         path, folder = Path(name).expanduser(), self.folder.resolve()
-        named = (folder, *folder.parents, *(folder / file for file in NAMED_FILES))
+        named = (folder, *folder.parents, *(folder / file for file in FILES))
         if not path.exists() or path.resolve() not in named:
             return self.label
         return f"{reader}:{path.resolve()}" if reader else str(path.resolve())
@@ -143,6 +141,7 @@ def _split_reader(named: str) -> tuple[str, str]:
 
 
 def _find_folder(named: str, game: str | None) -> Path:
+    from agents.runs.checkpoint import FILES
     from agents.runs.directory import RunDirectory
 
     shipped = shipped_checkpoints()
@@ -158,7 +157,7 @@ def _find_folder(named: str, game: str | None) -> Path:
         raise UserError(f"Run '{run.path.name}' has no checkpoint yet: the first comes after some minutes of training.")
     if path.is_dir():
         return path
-    if path.name in NAMED_FILES and path.is_file():
+    if path.name in FILES and path.is_file():
         return path.parent
     if path.exists():
         raise UserError(f"{path} is no checkpoint: give a folder that holds config.json and weights.safetensors.")

@@ -14,7 +14,7 @@ from agents.catalogue import build_games
 from agents.envs.names import resolve_game
 from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
-from agents.interfaces import Agent, Games, act_in_games, is_continuous, needs_snapshots
+from agents.interfaces import Agent, Games, is_continuous, needs_snapshots
 from agents.settings import check_range
 
 
@@ -107,12 +107,12 @@ def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, 
     """As `Agent.act_batch`. Who imagines with the emulator is not asked about games that are over: each would cost as
     much as one that is played.
     """
-    if not isinstance(games, SeparateGames):
+    if not isinstance(games, SeparateGames) or not needs_snapshots(agent):
         return agent.act_batch(observations, memory)
     choices = np.full((len(observations), len(games.action_names)), 1 / len(games.action_names), np.float32)
     snapshots = games.snapshots()
     asked = [snapshots[row] for row in np.flatnonzero(playing)]
-    choices[playing] = act_in_games(agent, observations[playing], None, lambda: asked)
+    choices[playing] = agent.act_snapshots(observations[playing], asked)
     return choices
 
 

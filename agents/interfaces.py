@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -149,7 +149,7 @@ class EmulatingAgent(Agent, Protocol):
         ...
 
 
-def needs_snapshots(agent: Agent | None) -> bool:
+def needs_snapshots(agent: Agent) -> TypeGuard[EmulatingAgent]:
     """Whether an agent decides by the emulator itself."""
     return isinstance(agent, EmulatingAgent) and agent.needs_snapshots
 
@@ -158,7 +158,7 @@ def act_in_games(
     agent: Agent, observations: np.ndarray, memory: Any, snapshots: Callable[[], Sequence[Any]]
 ) -> np.ndarray:
     """`Agent.act_batch`, whatever the agent decides by. snapshots: gives those of the games, where they are needed."""
-    if isinstance(agent, EmulatingAgent) and agent.needs_snapshots:
+    if needs_snapshots(agent):
         return agent.act_snapshots(observations, snapshots())
     return agent.act_batch(observations, memory)
 

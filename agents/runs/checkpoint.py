@@ -27,6 +27,9 @@ from agents.runs.directory import RunDirectory
 if TYPE_CHECKING:
     import torch
 
+FILES = ("weights.safetensors", "config.json")
+"""What an agent by itself consists of; the last one last: without it, a folder is no checkpoint."""
+
 
 class Unreadable(UserError):
     """A file could not be read here and now (no permission, a failing disk); it may be whole all the same."""

@@ -12,10 +12,7 @@ import torch
 
 from agents.errors import UserError
 from agents.files import sync_folder, told_plainly, write_atomically
-from agents.runs.checkpoint import load_config, load_tensors, save_tensors
-
-FILES = ("weights.safetensors", "config.json")
-"""The last one last: without it, a folder is no checkpoint."""
+from agents.runs.checkpoint import FILES, load_config, load_tensors, save_tensors
 
 
 def export_checkpoint(source: Path, target: Path, half: bool = True) -> int:

@@ -71,7 +71,7 @@ def train(
         own = {"GAME": game, "--agent": agent, "--seed": seed, "--run": run, "--sticky": sticky, "--set": assignments}
         own |= {"--from-agent": from_agent, "--collect": collect, "--model": model}
         own |= {"--environment-model": environment_model, "--rollout-policy": rollout_policy}
-        own |= {"--start-from": start_from}
+        own["--start-from"] = start_from
         _refuse(resume, [option for option, value in own.items() if value not in (None, [], ())])
         _train(_reopen(resume, steps, device), detach)
     else:
