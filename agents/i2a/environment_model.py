@@ -2,7 +2,8 @@
 
 A frame is drawn as a choice, pixel by pixel: either it stays as it was, or it takes a new grey, the likeliest of those
 that the game has there. What stands still so never fades and what moves stays sharp, however often the model sees its
-own frames again. A mean of greys would be none that the game has, and would tell of a ball that is nowhere.
+own frames again. A mean of greys would be none that the game has, and would tell of a ball that is nowhere. Where a
+thing goes is chosen for all of its pixels at once (`agents.i2a.movers`).
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from agents.i2a.cells import CELL, LEVELS, PIXELS, push, to_cells
+from agents.i2a.drawn import Memory
 from agents.i2a.local_trunk import LocalTrunk
-from agents.i2a.trunks import Memory, build_trunk
+from agents.i2a.trunks import build_trunk
 
 CHANGE = 8
 """Grey, from 0 to 255, by which a pixel must differ to have changed."""
 CHANGED_WEIGHT = 5.0
 """Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: it takes its new
-grey where that is likelier than one in six, so that a ball whose place is not sure is drawn too large, not too faint.
+grey where that is likelier than one in six, so that what is in doubt is drawn too large, not too faint.
 """
 UNCHANGED_LEVEL = 0.1
 """Weight of the grey of a pixel that should have stayed, but is drawn anew, beside 1 for those that change."""
@@ -40,7 +42,7 @@ class Expectation:
 
     change  (B, h', w', 16) logits that a pixel changes. levels (B, h', w', LEVELS, 16) logits of its new grey if so.
     rewards (B,) expected. alive, playing (B,) logits that no life is lost, that the game goes on.
-    memory: of the trunk, after this step.
+    memory: of the trunk, after this step. moves, doubt (B,): as `agents.i2a.drawn.Drawn` has them.
     """
 
     change: torch.Tensor
@@ -49,6 +51,8 @@ class Expectation:
     alive: torch.Tensor
     playing: torch.Tensor
     memory: Memory
+    moves: torch.Tensor
+    doubt: torch.Tensor
 
 
 class EnvironmentModel(nn.Module):
@@ -115,19 +119,25 @@ class EnvironmentModel(nn.Module):
         """The trunk's memory of real stacks (B, h', w', S, 16) uint8, their newest frames apart."""
         return self.trunk.begin(self._as_read(stacks))
 
-    def forward(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> Expectation:
-        """stacks (B, h', w', S, 16) uint8; actions (B,) int64."""
-        features, drawn, memory = self.trunk(self._as_read(stacks), actions, memory)
-        pooled = torch.relu(self.pooled(features.flatten(2)))  # (B, 64, places); where there is nothing, 0
+    def forward(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, wanted: torch.Tensor | None = None
+    ) -> Expectation:
+        """stacks (B, h', w', S, 16) uint8; actions (B,) int64; wanted (B, h', w', 2, 16) uint8, in training: the real
+        frames before and after the step, so that it draws as of where things really went (`agents.i2a.movers`)."""
+        drawn = self.trunk(self._as_read(stacks), actions, memory, wanted)
+        pooled = torch.relu(self.pooled(drawn.features.flatten(2)))  # (B, 64, places); where there is nothing, 0
         # Most places see nothing: their mean alone would drown the one in which a brick breaks.
         summary = torch.cat([pooled.sum(-1) / self.usual[..., 0, 0].numel(), pooled.amax(-1)], 1)
         with torch.autocast(summary.device.type, enabled=False):
             rewards, alive, playing = self.heads(summary.float()).unbind(1)
-        return Expectation(drawn[..., 0, :], drawn[..., 1:, :], rewards, alive, playing, memory)
+        change, levels = drawn.planes[..., 0, :], drawn.planes[..., 1:, :]
+        return Expectation(change, levels, rewards, alive, playing, drawn.memory, drawn.moves, drawn.doubt)
 
-    def step(self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Expectation]:
-        """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it."""
-        expected = self(stacks, actions, memory)
+    def step(
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, wanted: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Expectation]:
+        """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it; all as in `forward`."""
+        expected = self(stacks, actions, memory, wanted)
         row, line, column, pixel = drawn = (expected.change > 0).nonzero(as_tuple=True)  # (K,) each: few of all pixels
         levels = expected.levels.detach()[row, line, column, :, pixel].argmax(-1)
         frames = stacks[..., -1, :].index_put(drawn, self.greys[line, 0, pixel, levels])
@@ -142,14 +152,16 @@ class EnvironmentModel(nn.Module):
         alive: torch.Tensor,
         playing: torch.Tensor,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it.
+        """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it, which were drawn
+        as of where things really went.
 
             rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
 
         frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the others (T, B), as `Sequences` has them. A row
         that begins a game is no step, nor is what follows it, or what follows a drawing as wrong as `LARGEST`: who has
-        lost the ball cannot be asked where it is. Gives the mean loss of a step, in which no drawing counts for more
-        than `LARGEST`; its parts as they are; and how wrong each window was (B,), at most `LARGEST` a step.
+        lost the ball cannot be asked where it is. Gives the mean loss of a step, in which neither a drawing nor the
+        surprise at where things went counts for more than `LARGEST`; its parts as they are; and how wrong each window
+        was (B,), at most `LARGEST` a step.
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
@@ -163,17 +175,18 @@ class EnvironmentModel(nn.Module):
         for t in range(self.stack, len(frames)):
             known = known * ~first[t]
             last = stacks[..., -1, :]
-            stacks, expected = self.step(stacks, actions[t], memory)
+            stacks, expected = self.step(stacks, actions[t], memory, torch.stack([real[t - 1], real[t]], -2))
             memory = expected.memory
             drawing = self._drawing_losses(expected, last, real[t])
             outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
             drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
-            capped = drawn * (LARGEST / drawn.detach()).clamp(max=1) + torch.stack([*outcome.values()]).sum(0)
+            capped = _capped(drawn) + _capped(expected.moves) + torch.stack([*outcome.values()]).sum(0)
             whole.append(known * capped)
             wrong += known * capped.detach().clamp(max=LARGEST)
-            for name, loss in (drawing | outcome).items():
+            for name, loss in (drawing | outcome | {"moves": expected.moves}).items():
                 sums.setdefault(name, []).append((known * loss.detach()).sum())
             counts.append(known.sum())
+            # Who was surprised by where the ball went has not lost it: what was drawn is drawn as of there.
             known = known * (drawn.detach() < LARGEST)
         steps = torch.stack(counts).sum().clamp(min=1)
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
@@ -195,6 +208,11 @@ class EnvironmentModel(nn.Module):
         # On a frame first: sums over as many numbers as there happen to be are not the same twice on every device.
         grey = CHANGED_WEIGHT * torch.zeros_like(logits).index_put(drawn, surprise * counts[drawn])
         return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey.sum((1, 2, 3)) / FEW}
+
+
+def _capped(loss: torch.Tensor) -> torch.Tensor:
+    """Losses, of which none counts for more than `LARGEST`."""
+    return loss * (LARGEST / loss.detach()).clamp(max=1)
 
 
 def _outcome_losses(

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import PIXELS, PLANES, to_cells
-from agents.i2a.movers import DIMMED, Movers
+from agents.i2a.cells import CELL, PIXELS, PLANES, to_cells
+from agents.i2a.drawn import Drawn, Memory
+from agents.i2a.movers import DIMMED, Moved, Movers, by_row
 
 REACH = 2
 """Cells, in each direction, that a cell sees at once: as far as things move in one step of most games."""
@@ -30,9 +31,10 @@ SURELY = 10.0
 class LocalTrunk(nn.Module):
     """Two looks around: each active cell reads the stack of frames up to `REACH` cells away, and tells the others what
     it has seen in `width` numbers; then it reads what they tell, and draws itself. What has moved is looked at more
-    closely (`movers`), and both drawings are added.
+    closely, and chooses first where it goes (`movers`): a cell is told what leaves it and what arrives. Both drawings
+    are added.
 
-    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 17 million for what moves.
+    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 2.5 million for each thing that moves.
     """
 
     restless: torch.Tensor
@@ -45,6 +47,8 @@ class LocalTrunk(nn.Module):
         self.read = nn.Linear(SEEN * stack * PIXELS, hidden)
         # The action as a learnt picture: what it means can depend on the place.
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, cells[0] * cells[1], hidden))
+        # That something leaves a cell, or arrives in it, at each of its pixels.
+        self.ends = nn.Parameter(0.1 * torch.randn(2 * PIXELS, hidden))
         self.tell = nn.Linear(hidden, width)
         self.hear = nn.Linear(SEEN * width, hidden)
         self.own = nn.Linear(hidden, hidden)
@@ -68,57 +72,61 @@ class LocalTrunk(nn.Module):
         self.restless |= surprising.any(0)
         self.movers.calibrate(frames[1])
 
-    def begin(self, stacks: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def begin(self, stacks: torch.Tensor) -> Memory:
         """It remembers nothing."""
         return ()
 
-    def active(self, stacks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The cells (B, M) int64, counted line by line, in which something can happen in stacks (B, h', w', S, 16); and
-        which of these are meant (B, M) float32: rows that have fewer than M end with others, at 0.
+    def active(self, stacks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The K cells in which something can happen in stacks (B, h', w', S, 16): the row of each, its number in its
+        row, and its place, counted line by line; (K,) int64 each, row by row.
         """
         near = near_change(stacks[..., -2, :], stacks[..., -1, :])
         chances = (2.0 * near + self.restless).flatten(1)  # where too many are, what moves comes first
-        count = min(MOST, max(1, int((chances > 0).sum(1).max())))
-        meant, places = chances.topk(count, 1)
-        return places, (meant > 0).float()
+        meant, places = chances.topk(min(MOST, max(1, int((chances > 0).sum(1).max()))), 1)
+        rows, numbers = (meant > 0).nonzero(as_tuple=True)
+        return rows, numbers, places[rows, numbers]
 
     def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: tuple[torch.Tensor, ...]
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]:
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, wanted: torch.Tensor | None = None
+    ) -> Drawn:
         """As all trunks, of stacks (B, h', w', S, 16) uint8 as they are; features (B, hidden, M), of active cells and
-        of what moves."""
-        count, (height, width) = len(stacks), self.cells
+        of what moves, and 0 where a row has fewer."""
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
-        places, meant = self.active(stacks)
-        line, column = places // width, places % width
-        rimmed = (height + 2 * REACH) * (width + 2 * REACH)
-        first = torch.arange(count, device=stacks.device)[:, None] * rimmed
-        centres = first + (line + REACH) * (width + 2 * REACH) + column + REACH  # (B, M)
-        around = centres[..., None] + self.around  # (B, M, SEEN)
+        rows, numbers, places = self.active(stacks)
+        width = self.cells[1] + 2 * REACH  # of a frame with a rim
+        rimmed = (self.cells[0] + 2 * REACH) * width
+        centres = rows * rimmed + (places // self.cells[1] + REACH) * width + places % self.cells[1] + REACH
+        around = centres[:, None] + self.around  # (K, SEEN)
 
         words = stacks.flatten(-2).view(torch.int64)  # eight pixels at a time
         words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)
-        seen = words[around].flatten(2).view(torch.uint8)  # (B, M, SEEN · S · 16)
-        x = torch.relu(self.read(seen.to(dtype) / DIMMED) + self.action[actions[:, None], places].to(dtype))
-        told = x.new_zeros(count * rimmed, self.tell.out_features)
-        message = self.tell(x) * meant[..., None]
-        told = told.index_put((centres.flatten(),), message.flatten(0, 1).to(x.dtype))
+        seen = words[around].flatten(1).view(torch.uint8)  # (K, SEEN · S · 16)
+        moved = self.movers(stacks, actions, wanted)
+        known = self.action[actions[rows], places] + self._ends(moved, len(stacks))[rows, places] @ self.ends
+        x = torch.relu(self.read(seen.to(dtype) / DIMMED) + known.to(dtype))
+        told = x.new_zeros(len(stacks) * rimmed, self.tell.out_features)
+        told = told.index_put((centres,), self.tell(x).to(x.dtype))
         # An embedding is looked up as an index is, and gathers its gradient much faster.
-        heard = F.embedding(around, told).flatten(2)
+        heard = F.embedding(around, told).flatten(1)
         x = torch.relu(self.hear(heard) + self.own(x))
-        x = torch.relu(x + self.mix(x)) * meant[..., None].to(x.dtype)
+        x = torch.relu(x + self.mix(x))
         with torch.autocast(x.device.type, enabled=False):
-            drawn = rearrange(self.draw(x.float()), "b m (c p) -> b m c p", c=PLANES)
-        features, closely = self.movers(stacks, actions)
-        return torch.cat([x.transpose(1, 2), features], 2), self._on_frame(drawn, places, meant) + closely, memory
-
-    def _on_frame(self, drawn: torch.Tensor, places: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
-        """What active cells draw (B, M, PLANES, 16), on a frame on which all others stay (B, h', w', PLANES, 16)."""
-        still = drawn.new_zeros(len(drawn), self.cells[0] * self.cells[1], PLANES, PIXELS)
+            drawn = rearrange(self.draw(x.float()), "k (c p) -> k c p", c=PLANES)
+        still = drawn.new_zeros(len(stacks), self.cells[0] * self.cells[1], PLANES, PIXELS)
         still[:, :, 0] = -SURELY
-        drawn = torch.where(meant[..., None, None] > 0, drawn, still[:, :1])
-        rows = torch.arange(len(drawn), device=drawn.device)[:, None].expand_as(places)
-        return still.index_put((rows, places), drawn).unflatten(1, self.cells)
+        planes = still.index_put((rows, places), drawn).unflatten(1, self.cells)
+        features = torch.cat([by_row(x, rows, numbers, len(stacks)), moved.features.to(x.dtype)], 1).transpose(1, 2)
+        return Drawn(features, planes + moved.planes, memory, moved.moves, moved.doubt)
+
+    def _ends(self, moved: Moved, count: int) -> torch.Tensor:
+        """Of every cell of so many frames the pixels at which things leave it, then those at which things arrive in it:
+        (count, h' · w', 32) float32, 1 or 0."""
+        marks = torch.zeros(count, self.cells[0] * self.cells[1], 2 * PIXELS, device=moved.rows.device)
+        for at, ends, which in ((0, moved.leaves, slice(None)), (PIXELS, moved.reaches, moved.arrives)):
+            line, column = ends[which].unbind(-1)
+            cells = line // CELL * self.cells[1] + column // CELL
+            marks[moved.rows[which], cells, at + line % CELL * CELL + column % CELL] = 1
+        return marks
 
 
 def near_change(before: torch.Tensor, now: torch.Tensor) -> torch.Tensor:

@@ -72,7 +72,7 @@ class ModelState:
     """B futures in the environment model.
 
     stacks (B, h/4, w/4, S, 16) uint8, memory: of the model's trunk, parts (B, …).
-    change (B, h/4, w/4, 16), rewards, alive, playing (B,): what was expected of the step that led here
+    change (B, h/4, w/4, 16), rewards, alive, playing, doubt (B,): what was expected of the step that led here
     (`agents.i2a.environment_model.Expectation`). began (B, S, h, w) uint8: the real observations they began at.
     screens (B, H, W, 3) uint8: the real screens, or None where nobody is to look at them.
     """
@@ -83,6 +83,7 @@ class ModelState:
     rewards: torch.Tensor
     alive: torch.Tensor
     playing: torch.Tensor
+    doubt: torch.Tensor
     began: np.ndarray
     screens: np.ndarray | None = None
 
@@ -130,7 +131,8 @@ class LearntModel:
             memory = self.model.begin(stacks)
         nothing = torch.full(stacks[..., -1, :].shape, -SURELY, device=self.device)
         sure = torch.full((len(stacks),), SURELY, device=self.device)
-        return ModelState(stacks, memory, nothing, torch.zeros_like(sure), sure, sure, observations)
+        zero = torch.zeros_like(sure)
+        return ModelState(stacks, memory, nothing, zero, sure, sure, zero, observations)
 
     def start(self, moment: Moment, rows: int) -> ModelState:
         state = replace(self.begin(moment.observation[None]), screens=moment.screen[None])
@@ -165,7 +167,7 @@ class LearntModel:
     ) -> ModelState:
         """A state whose every part is made of those of two others."""
         other = other or state
-        names = ("stacks", "change", "rewards", "alive", "playing")
+        names = ("stacks", "change", "rewards", "alive", "playing", "doubt")
         return ModelState(
             memory=tuple(of_tensors(old, new) for old, new in zip(state.memory, other.memory, strict=True)),
             began=of_arrays(state.began, other.began),
@@ -194,6 +196,7 @@ class LearntModel:
             rewards=of_all(expected.rewards),
             alive=of_all(expected.alive),
             playing=of_all(expected.playing),
+            doubt=of_all(expected.doubt),
             began=state.began,
             screens=state.screens,
         )
@@ -222,17 +225,17 @@ class LearntModel:
 
     @torch.no_grad()
     def read(self, states: Sequence[ModelState]) -> Prediction:
-        """As `WorldModel.read`; uncertainty is the entropy, in nats, of which pixels of a frame change."""
-        change, rewards, playing = (
+        """As `WorldModel.read`; uncertainty is the entropy, in nats, of where things go and what pixels then change."""
+        change, rewards, playing, doubt = (
             torch.stack([getattr(state, name) for state in states], 1).float()
-            for name in ("change", "rewards", "playing")
+            for name in ("change", "rewards", "playing", "doubt")
         )
-        doubts = torch.distributions.Bernoulli(logits=change).entropy()  # (B, K, h/4, w/4, 16)
+        of_pixels = torch.distributions.Bernoulli(logits=change).entropy().sum((2, 3, 4))  # (B, K)
         return Prediction(
             frames=np.stack([self._on_screen(state) for state in states], 1),
             rewards=rewards.cpu().numpy(),
             continues=playing.sigmoid().cpu().numpy(),
-            uncertainty=doubts.sum((2, 3, 4)).cpu().numpy(),
+            uncertainty=(doubt + of_pixels).cpu().numpy(),
         )
 
     def _on_screen(self, state: ModelState) -> np.ndarray:

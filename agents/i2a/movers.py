@@ -2,35 +2,68 @@
 
 What a ball does next is the same function everywhere on the screen. A window that is centred on it, to the pixel, lets
 one network learn this function once, where cells at fixed places learn it anew for each place in a cell.
+
+Where a thing goes is one choice among all places of its window, made before anything is drawn, and what is drawn is
+drawn as of that choice: a latent variable, known in training. Pixels that are chosen each by itself make a ball that
+is in doubt a smear, a smear that is read again a fainter one, and soon no ball at all.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.cells import CELL, PLANES
+from agents.i2a.cells import CELL, PLANES, from_cells
 
 MOVERS = 6
 """Things that are looked at in a frame, at most."""
 NEAR = 2
-"""Pixels around a place, in each direction, that are taken for one thing."""
-APART = 4
-"""Pixels from the centre of a thing, in each direction, that belong to it."""
+"""Pixels around a place, in each direction, that are taken for one thing. A ball beside the hole that it has just made
+is another."""
+LOOK = 4
+"""Pixels around a place to which a thing goes, in each direction, that are drawn as it will look there."""
 FAR = 10
-"""Pixels around a thing, in each direction, that are read and drawn."""
+"""Pixels around a thing, in each direction, that are read and drawn; and as far as a thing goes in one step."""
 SIDE = 2 * FAR + 1
+LOOKED = 2 * LOOK + 1
+NOWHERE = SIDE * SIDE
+"""The choice, behind those of the places of a window, of a thing that leaves it, vanishes or stands still: what has not
+moved is not found."""
+STRIDE = 4.0
+"""Pixels that a thing goes, about, before anything is known: the deviation of the first belief."""
 DIMMED = 64
 """By which greys are divided, so that a network reads numbers about 1."""
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What is said of the K things in B frames, of which none has more than M.
+
+    features (B, M, C): for what comes of the step, 0 where a frame has fewer. planes (B, h', w', PLANES, 16) float32:
+    to be added to a drawing. rows (K,): the frame of each. leaves, reaches (K, 2) int64: line and column from where
+    and to where it goes; arrives (K,) bool: whether it goes anywhere. moves, doubt (B,): as `Drawn` has them.
+    """
+
+    features: torch.Tensor
+    planes: torch.Tensor
+    rows: torch.Tensor
+    leaves: torch.Tensor
+    reaches: torch.Tensor
+    arrives: torch.Tensor
+    moves: torch.Tensor
+    doubt: torch.Tensor
+
+
 class Movers(nn.Module):
-    """Finds what has moved, reads a window of `SIDE`×`SIDE` pixels around each, and draws into it.
+    """Finds what has moved, reads a window of `SIDE`×`SIDE` pixels around each, chooses where it goes, and draws: into
+    the window, and the thing itself where it has gone.
 
     units: of its hidden layers. features: numbers that it tells of each thing, for what comes of a step.
-    2.8 million multiply-adds for a thing at 512 units.
+    2.5 million multiply-adds for a thing at 512 units and 128 features.
     """
 
     usual: torch.Tensor
@@ -44,14 +77,24 @@ class Movers(nn.Module):
         self.line = nn.Parameter(0.1 * torch.randn(self.shape[0], units))
         self.column = nn.Parameter(0.1 * torch.randn(self.shape[1], units))
         self.mix = nn.Linear(units, units)
+        self.expect = nn.Linear(units, NOWHERE + 1)
+        self.chosen = nn.Parameter(0.1 * torch.randn(NOWHERE + 1, units))
+        self.settle = nn.Linear(units, units)
         self.tell = nn.Linear(units, features)
-        self.draw = nn.Linear(units, PLANES * SIDE * SIDE)
-        for layer in (self.read, self.mix, self.tell):
+        self.narrow = nn.Linear(units, features)  # a window has so many pixels that a layer as wide as this is enough
+        self.draw = nn.Linear(features, PLANES * SIDE * SIDE)
+        self.look = nn.Linear(units, PLANES * LOOKED * LOOKED)
+        for layer in (self.read, self.mix, self.settle, self.tell, self.narrow):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
         # At first what the cells draw is to stand.
-        nn.init.normal_(self.draw.weight, std=0.01)
-        nn.init.zeros_(self.draw.bias)
+        for layer in (self.expect, self.draw, self.look):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        # And near places are likelier than far ones, or things would at first be taken for one another.
+        steps = torch.arange(-FAR, FAR + 1) ** 2
+        with torch.no_grad():
+            self.expect.bias[:NOWHERE] = -(steps[:, None] + steps).flatten() / (2 * STRIDE**2)
         self.register_buffer("usual", torch.zeros(self.shape))
 
     def calibrate(self, frames: torch.Tensor) -> None:
@@ -60,60 +103,141 @@ class Movers(nn.Module):
 
     def find(self, before: torch.Tensor, now: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Centres (B, M, 2) int64, line and column, of what has appeared between frames (B, h, w) uint8, the largest
-        first; and which are meant (B, M) bool, where a row has fewer than M ≤ `MOVERS` things.
+        first; and which are meant (B, M) bool, where a row has fewer than 1 ≤ M ≤ `MOVERS` things.
         """
         far = (now - self.usual).abs() > (before - self.usual).abs()
         appeared = F.pad(((now != before) & far).byte(), (NEAR, NEAR, NEAR, NEAR))
-        count = sum_around(sum_around(appeared, 1), 2)  # of the pixels around each place: (B, h, w)
+        rows, width = torch.arange(len(now), device=now.device), appeared.shape[2]
         around = torch.arange(-NEAR, NEAR + 1, device=now.device)
-        window = (around[:, None] * appeared.shape[2] + around).flatten()
+        window = (around[:, None] * width + around).flatten()
         shifts = torch.stack(torch.meshgrid(around, around, indexing="ij"), -1).flatten(0, 1).float()  # (25, 2)
-        lines = torch.arange(self.shape[0], device=now.device)[:, None]
-        columns = torch.arange(self.shape[1], device=now.device)
         centres, meant = [], []
         for _ in range(MOVERS):
+            count = sum_around(sum_around(appeared, 1), 2)  # of the pixels around each place: (B, h, w)
             most, place = count.flatten(1).max(1)
             line, column = place // self.shape[1], place % self.shape[1]
-            middle = (line + NEAR) * appeared.shape[2] + column + NEAR
-            there = appeared.flatten(1).gather(1, middle[:, None] + window).float()  # (B, 25)
+            pixels = ((line + NEAR) * width + column + NEAR)[:, None] + window
+            there = appeared.flatten(1).gather(1, pixels).float()  # (B, 25)
             # Halves always upwards: the same thing has the same centre, wherever it is.
             shift = (there @ shifts / most[:, None].clamp(min=1) + 0.5).floor().long()
-            centre = torch.stack([line, column], 1) + shift
-            # From further away nothing is counted that belongs to this one.
-            apart = (lines - centre[:, 0, None, None]).abs() > APART + NEAR
-            count = count * (apart | ((columns - centre[:, 1, None, None]).abs() > APART + NEAR))
-            centres.append(centre)
+            centres.append(torch.stack([line, column], 1) + shift)
             meant.append(most > 0)
-            if not count.any():
+            appeared.flatten(1)[rows[:, None], pixels] = 0  # no pixel belongs to two
+            if not appeared.any():
                 break
         return torch.stack(centres, 1), torch.stack(meant, 1)
 
-    def forward(self, stacks: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64: features (B, features, M), 0 where there
-        is no thing, and what is to be added to a drawing (B, h', w', PLANES, 16) float32.
+    def forward(self, stacks: torch.Tensor, actions: torch.Tensor, wanted: torch.Tensor | None = None) -> Moved:
+        """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64.
+
+        wanted: the real frames before and after the step (B, h', w', 2, 16) uint8, to draw as of where things really
+        went; without, they go to the likeliest places.
         """
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
-        (height, width), rows = self.shape, len(stacks)
         frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
-        centres, meant = self.find(frames[..., -2], frames[..., -1])
-        window = torch.arange(SIDE, device=stacks.device)  # in a frame with a rim of FAR
-        rimmed = (height + 2 * FAR, width + 2 * FAR)
-        first = torch.arange(rows, device=stacks.device)[:, None] * rimmed[0] * rimmed[1]
-        corners = first + centres[..., 0] * rimmed[1] + centres[..., 1]  # (B, M)
-        places = corners[..., None] + (window[:, None] * rimmed[1] + window).flatten()  # (B, M, SIDE · SIDE)
+        all_centres, meant = self.find(frames[..., -2], frames[..., -1])
+        rows, numbers = meant.nonzero(as_tuple=True)
+        centres = all_centres[rows, numbers]  # (K, 2)
+        windows = self._windows(rows, centres, FAR)
+        seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
+        where = self.action[actions[rows]] + self.line[centres[:, 0]] + self.column[centres[:, 1]]
+        x = torch.relu(self.read(seen.flatten(1).to(dtype) / DIMMED) + where.to(dtype))
+        x = torch.relu(x + self.mix(x))
 
-        seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[places]  # (…, S)
-        where = self.action[actions, None] + self.line[centres[..., 0]] + self.column[centres[..., 1]]
-        x = torch.relu(self.read(seen.flatten(2).to(dtype) / DIMMED) + where.to(dtype))
-        x = torch.relu(x + self.mix(x)) * meant[..., None].to(dtype)
-        told = torch.relu(self.tell(x)) * meant[..., None].to(dtype)
         with torch.autocast(x.device.type, enabled=False):
-            drawn = self.draw(x.float()).unflatten(2, (SIDE * SIDE, PLANES)) * meant[..., None, None]
-        picture = drawn.new_zeros(rows * rimmed[0] * rimmed[1], PLANES)
-        for thing in range(places.shape[1]):  # one after the other: the order of a sum decides its last bit
-            picture = picture.index_add(0, places[:, thing].flatten(), drawn[:, thing].flatten(0, 1))
-        picture = picture.view(rows, *rimmed, PLANES)[:, FAR:-FAR, FAR:-FAR]
-        return told.transpose(1, 2), rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)
+            belief = self.expect(x.float()).log_softmax(-1)  # (K, NOWHERE + 1)
+        if wanted is None:
+            choices = likeliest(belief)
+        else:
+            after = self.find(from_cells(wanted[..., 0, :]), from_cells(wanted[..., 1, :]))
+            of_all = by_row(belief.detach(), rows, numbers, len(meant))
+            choices = went(all_centres, meant, *after, of_all)[rows, numbers]
+        x = torch.relu(x + F.embedding(choices, self.chosen).to(dtype))
+        x = torch.relu(x + self.settle(x))
+        told, narrow = torch.relu(self.tell(x)), torch.relu(self.narrow(x))
+        arrives, reaches = choices < NOWHERE, self._reached(centres, choices)
+        with torch.autocast(x.device.type, enabled=False):
+            drawn = self.draw(narrow.float()).unflatten(1, (SIDE * SIDE, PLANES))
+            looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]
+        surprise = -belief.gather(1, choices[:, None])[:, 0] if wanted is not None else belief.new_zeros(len(rows))
+        doubt = -(belief.exp() * belief).sum(-1).detach()
+        moves, doubts = by_row(torch.stack([surprise, doubt], 1), rows, numbers, len(meant)).sum(1).unbind(1)
+        return Moved(
+            features=by_row(told, rows, numbers, len(meant)),
+            planes=self._picture(meant, [(windows, drawn), (self._windows(rows, reaches, LOOK), looks)]),
+            rows=rows,
+            leaves=centres,
+            reaches=reaches,
+            arrives=arrives,
+            moves=moves,
+            doubt=doubts,
+        )
+
+    def _reached(self, centres: torch.Tensor, choices: torch.Tensor) -> torch.Tensor:
+        """The places (K, 2), on the frame, to which things at centres (K, 2) go by their choices (K,)."""
+        lines = centres[:, 0] + choices // SIDE - FAR
+        columns = centres[:, 1] + choices % SIDE - FAR
+        return torch.stack([lines.clamp(0, self.shape[0] - 1), columns.clamp(0, self.shape[1] - 1)], -1)
+
+    def _windows(self, rows: torch.Tensor, centres: torch.Tensor, reach: int) -> torch.Tensor:
+        """The pixels (K, side · side) up to `reach` ≤ `FAR` away from centres (K, 2) in frames (K,) that have a rim of
+        `FAR`, counted line by line, frame by frame."""
+        height, width = self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR
+        side = torch.arange(FAR - reach, FAR + reach + 1, device=rows.device)
+        corners = (rows * height + centres[:, 0]) * width + centres[:, 1]
+        return corners[:, None] + (side[:, None] * width + side).flatten()
+
+    def _picture(self, meant: torch.Tensor, drawings: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        """The sum (B, h', w', PLANES, 16) of what is drawn into windows: pixels (K, n) and planes (K, n, PLANES) each.
+
+        meant (B, M) bool: whose K things these are.
+        """
+        height, width = self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR
+        total = drawings[0][1].new_zeros(len(meant) * height * width, PLANES)
+        numbers = meant.nonzero(as_tuple=True)[1]
+        for number in range(meant.shape[1]):  # one after the other: the order of a sum decides its last bit
+            things = (numbers == number).nonzero()[:, 0]
+            for pixels, planes in drawings:
+                total.index_add_(0, pixels[things].flatten(), planes[things].flatten(0, 1))
+        picture = total.view(-1, height, width, PLANES)[:, FAR:-FAR, FAR:-FAR]
+        return rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)
+
+
+def by_row(parts: torch.Tensor, rows: torch.Tensor, numbers: torch.Tensor, count: int) -> torch.Tensor:
+    """Parts (K, C) of so many rows, each at its number in its row: (count, M, C), with 0 where a row has fewer."""
+    most = int(numbers.max()) + 1 if len(numbers) else 1
+    return parts.new_zeros(count, most, parts.shape[1]).index_put((rows, numbers), parts)
+
+
+def likeliest(belief: torch.Tensor) -> torch.Tensor:
+    """The choices (K,) by a belief (K, NOWHERE + 1), log-probabilities: of what goes somewhere, however many the places
+    are among which that is in doubt, the likeliest place.
+    """
+    places, nowhere = belief[..., :NOWHERE], belief[..., NOWHERE]
+    return places.argmax(-1).where(places.logsumexp(-1) > nowhere, NOWHERE)
+
+
+def went(
+    centres: torch.Tensor, meant: torch.Tensor, after: torch.Tensor, there: torch.Tensor, belief: torch.Tensor
+) -> torch.Tensor:
+    """The choices (B, M) that things at centres (B, M, 2) have made, if things are found after it at (B, J, 2).
+
+    Which has become which, nobody says: the likeliest pair by the belief (B, M, NOWHERE + 1), log-probabilities, is one
+    thing, then the likeliest pair of the others. Who is left has gone nowhere. meant (B, M), there (B, J) bool.
+    """
+    steps = after[:, None] - centres[:, :, None]  # (B, M, J, 2)
+    near = (steps.abs() <= FAR).all(-1) & meant[..., None] & there[:, None]
+    choices = ((steps[..., 0] + FAR) * SIDE + steps[..., 1] + FAR).where(near, NOWHERE)
+    chances = belief.gather(2, choices).where(near, -torch.inf)
+    taken = torch.full_like(meant, NOWHERE, dtype=torch.int64)
+    rows, count = torch.arange(len(taken), device=taken.device), after.shape[1]
+    for _ in range(min(chances.shape[1:])):
+        best, pair = chances.flatten(1).max(1)
+        thing, found = pair // count, pair % count
+        taken[rows, thing] = choices[rows, thing, found].where(best > -torch.inf, taken[rows, thing])
+        chances[rows, thing] = -torch.inf
+        chances[rows, :, found] = -torch.inf
+    return taken
 
 
 def sum_around(numbers: torch.Tensor, axis: int) -> torch.Tensor:

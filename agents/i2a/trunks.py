@@ -1,7 +1,8 @@
 """How an environment model reads frames and an action: three trunks behind one call.
 
-`trunk(stacks, actions, memory)` takes stacks of cells (B, h', w', S, 16) and actions (B,); it gives features (B, C, …),
-what is drawn (B, h', w', PLANES, 16), and the memory after this step.
+`trunk(stacks, actions, memory, wanted)` takes stacks of cells (B, h', w', S, 16) and actions (B,), and gives what it
+makes of them, `Drawn`. `wanted` are, in training, the real frames before and after the step (B, h', w', 2, 16), for
+trunks that choose before they draw.
 `trunk.begin(stacks)` gives the memory before the first step. The local trunk (`agents.i2a.local_trunk`) takes stacks as
 they are, the others in units of their pixels' own deviation.
 """
@@ -15,10 +16,8 @@ from einops import rearrange
 from torch import nn
 
 from agents.i2a.cells import CELL, PLANES, stack_from_cells
+from agents.i2a.drawn import Drawn, Memory
 from agents.i2a.local_trunk import STILL, LocalTrunk
-
-Memory = tuple[torch.Tensor, ...]
-"""What a recurrent trunk hands on, each (B, …); empty for the others."""
 
 
 class ConvolutionalTrunk(nn.Module):
@@ -36,12 +35,12 @@ class ConvolutionalTrunk(nn.Module):
         return ()
 
     def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory
-    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, wanted: torch.Tensor | None = None
+    ) -> Drawn:
         pictures = stack_from_cells(stacks)
         x = self.encoder(torch.cat([pictures, self.action.to(pictures.dtype)[actions]], 1))
         x = torch.relu(self.last(x))
-        return x, as_cells(self.decoder(x)), memory
+        return _drawn(x, as_cells(self.decoder(x)), memory)
 
 
 class ConvLSTMTrunk(nn.Module):
@@ -78,10 +77,10 @@ class ConvLSTMTrunk(nn.Module):
         return torch.sigmoid(leave) * torch.tanh(cell), cell
 
     def forward(
-        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory
-    ) -> tuple[torch.Tensor, torch.Tensor, Memory]:
+        self, stacks: torch.Tensor, actions: torch.Tensor, memory: Memory, wanted: torch.Tensor | None = None
+    ) -> Drawn:
         memory = self._read(stack_from_cells(stacks[..., -1:, :]), actions, memory)
-        return memory[0], as_cells(self.decoder(memory[0])), memory
+        return _drawn(memory[0], as_cells(self.decoder(memory[0])), memory)
 
 
 def picture_encoder(channels: int, width: int) -> nn.Sequential:
@@ -102,6 +101,12 @@ def set_bias(layer: nn.Conv2d | nn.ConvTranspose2d, channels: slice, value: floa
     """Let these channels of a layer begin with a bias."""
     if layer.bias is not None:
         nn.init.constant_(layer.bias[channels], value)
+
+
+def _drawn(features: torch.Tensor, planes: torch.Tensor, memory: Memory) -> Drawn:
+    """By a trunk that chooses nothing before it draws."""
+    nothing = torch.zeros(len(features), device=features.device)
+    return Drawn(features, planes, memory, nothing, nothing)
 
 
 def as_cells(planes: torch.Tensor) -> torch.Tensor:

@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from agents.catalogue import find_checkpoint, load_agent, shipped_checkpoints
 from agents.dqn.config import DQNConfig
 from agents.dqn.network import DuelingHead, build_network, dueling_values
 from agents.layers import NormalisedEncoder, has_batch_norm, network_input
-from agents.records import Moment
 
 CPU = torch.device("cpu")
 
@@ -68,13 +66,3 @@ def test_the_normalised_encoder_is_the_same_convolutions_over_pixels() -> None:
             assert x.shape == (3, 6, 9, 9)
         expected = torch.relu(encoder.dense(x.permute(0, 2, 3, 1).flatten(1)))
         torch.testing.assert_close(encoder(network_input(frames, CPU)), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_agents_that_ship_have_the_weights_that_the_network_expects() -> None:
-    """Their config.json may be older than some settings: those have their defaults."""
-    names = [name for name in shipped_checkpoints() if find_checkpoint(name).agent == "dqn"]
-    assert names
-    for name in names:
-        agent = load_agent(find_checkpoint(name))
-        moment = Moment(np.zeros((4, 84, 84), np.uint8), np.zeros((210, 160, 3), np.uint8))
-        assert np.isfinite(agent.act(moment).value)

@@ -106,10 +106,12 @@ def test_it_plays_with_half_of_what_may_be_halved(faster: torch.dtype, monkeypat
     assert not any(isinstance(part, HalfLinear) for part in parts.modules())  # these belong to a training
     halved = {name for name, part in agent.parts.named_modules() if isinstance(part, HalfLinear)}
     whole = {name for name, part in agent.parts.named_modules() if isinstance(part, torch.nn.Linear)}
-    wanted = {"environment_model.trunk.read", "environment_model.trunk.movers.mix", "rollout_policy.encoder.dense"}
+    model, movers = "environment_model", "environment_model.trunk.movers"
+    wanted = {f"{model}.trunk.read", f"{movers}.mix", f"{movers}.settle", "rollout_policy.encoder.dense"}
     assert halved >= wanted if faster is torch.bfloat16 else not halved
-    last = {"environment_model.trunk.draw", "environment_model.trunk.movers.draw", "environment_model.heads"}
+    last = {f"{model}.trunk.draw", f"{model}.heads", *(f"{movers}.{name}" for name in ("expect", "draw", "look"))}
     assert whole >= last | {"rollout_policy.heads.policy", "rollout_policy.heads.value", "agent.heads.policy"}
+    assert not halved & last
     agent.act(moment())
 
 

@@ -37,7 +37,7 @@ def drawn_at(logits: torch.Tensor) -> list[tuple[int, int]]:
 def test_it_draws_around_what_has_moved_and_nowhere_else() -> None:
     stacks = stacks_of((0, 1, 4 * 5 + 1, 4 * 9 + 3))  # in cell (5, 9), where nothing was before
     with torch.no_grad():
-        _, drawn, _ = trunk()(stacks, torch.tensor([1]), ())
+        drawn = trunk()(stacks, torch.tensor([1]), ()).planes
     assert drawn_at(drawn[0]) == [(5 - REACH, 9 - REACH), (5 + REACH, 9 + REACH)]
     assert ((drawn[0, ..., 0, :] != -SURELY).any(-1)).sum() == (2 * REACH + 1) ** 2
 
@@ -45,7 +45,7 @@ def test_it_draws_around_what_has_moved_and_nowhere_else() -> None:
 def test_what_stands_still_is_at_rest() -> None:
     stacks = stacks_of((0, 0, 30, 30), (0, 1, 30, 30))
     with torch.no_grad():
-        _, drawn, _ = trunk()(stacks, torch.tensor([1]), ())
+        drawn = trunk()(stacks, torch.tensor([1]), ()).planes
     assert (drawn[..., 0, :] == -SURELY).all()
 
 
@@ -58,7 +58,7 @@ def test_it_learns_where_things_begin_by_themselves() -> None:
     built.calibrate(frames)
     assert built.restless.nonzero().tolist() == [[10, 15]]
     with torch.no_grad():
-        _, drawn, _ = built(stacks_of((0, 0, 0, 0), (0, 1, 0, 0)), torch.tensor([0]), ())
+        drawn = built(stacks_of((0, 0, 0, 0), (0, 1, 0, 0)), torch.tensor([0]), ()).planes
     assert drawn_at(drawn[0]) == [(10, 15), (10, 15)]
 
 
@@ -69,7 +69,7 @@ def test_two_looks_reach_so_far(away: int, matters: bool) -> None:
     one, two = stacks_of(*moving), stacks_of(*moving, (0, 0, 4 * 8 + 2, 4 * (4 + away) + 2))
     built = trunk()
     with torch.no_grad():
-        before, after = (built(stacks, torch.tensor([2]), ())[1][0, 8, 4] for stacks in (one, two))
+        before, after = (built(stacks, torch.tensor([2]), ()).planes[0, 8, 4] for stacks in (one, two))
     assert torch.allclose(before, after) != matters
 
 
@@ -78,20 +78,20 @@ def test_a_busy_row_changes_nothing_in_a_quiet_one() -> None:
     busy = [(1, 1, line, column) for line in range(0, 60, 9) for column in range(0, 60, 9)]
     built, actions = trunk(), torch.tensor([1, 2])
     with torch.no_grad():
-        features, together, _ = built(stacks_of(quiet, *busy), actions, ())
-        few, alone, _ = built(stacks_of(quiet), actions[:1], ())
-    torch.testing.assert_close(together[:1], alone)
-    assert features.shape[2] == MOST + MOVERS
-    torch.testing.assert_close(features[0].amax(1), few[0].amax(1))
-    torch.testing.assert_close(features[0].sum(1), few[0].sum(1))
+        together = built(stacks_of(quiet, *busy), actions, ())
+        alone = built(stacks_of(quiet), actions[:1], ())
+    torch.testing.assert_close(together.planes[:1], alone.planes)
+    assert together.features.shape[2] == MOST + MOVERS
+    torch.testing.assert_close(together.features[0].amax(1), alone.features[0].amax(1))
+    torch.testing.assert_close(together.features[0].sum(1), alone.features[0].sum(1))
 
 
 def test_actions_matter_and_their_gradients_arrive() -> None:
     built, stacks = trunk(), stacks_of((0, 1, 30, 30), (1, 1, 30, 30))
     torch.nn.init.normal_(built.movers.draw.weight)
-    features, drawn, _ = built(stacks, torch.tensor([0, 1]), ())
-    assert not torch.allclose(drawn[0], drawn[1])
-    (drawn[..., 0, :].sum() + features.sum()).backward()
+    both = built(stacks, torch.tensor([0, 1]), (), stacks_of((0, 0, 30, 30), (0, 1, 30, 33), (1, 1, 30, 33)))
+    assert not torch.allclose(both.planes[0], both.planes[1])
+    (both.planes[..., 0, :].sum() + both.features.sum() + both.moves.sum()).backward()
     for name, parameter in built.named_parameters():
         assert parameter.grad.abs().max() > 0, name
     assert built.action.grad[0, 7 * SIDE + 7].abs().max() > 0

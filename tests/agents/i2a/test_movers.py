@@ -1,12 +1,15 @@
 """What has moved is found where it is now, and is read and drawn in the same way wherever that is."""
 
+import math
+
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
 
 from agents.i2a.cells import PLANES, from_cells, stack_to_cells
-from agents.i2a.movers import APART, FAR, MOVERS, Movers
+from agents.i2a.movers import FAR, LOOK, MOVERS, NEAR, NOWHERE, Moved, Movers, likeliest, went
+from agents.i2a.movers import SIDE as WINDOW
 
 SIDE = 16
 """Cells."""
@@ -48,9 +51,12 @@ def test_its_centre_is_the_same_point_of_it_everywhere(line: int, column: int) -
 
 
 def test_the_largest_is_named_first_and_what_is_near_belongs_to_it() -> None:
-    near, far = (10 + APART, 10), (10 + 2 * APART, 10)
+    near, beside = (10 + NEAR, 10), (10 + NEAR + 1, 10)
     assert found(picture(), picture(*ball(9, 9), near)) == [[10, 10]]
-    assert found(picture(), picture((50, 50), *ball(9, 9), far)) == [[10, 10], list(far), [50, 50]]
+    assert found(picture(), picture((50, 50), *ball(9, 9), (30, 30))) == [[10, 10], [30, 30], [50, 50]]
+    # A ball beside the hole that it has made: no pixel of one is counted for the other.
+    hole = [(7 + line, 8 + column) for line in range(3) for column in range(4)]
+    assert found(picture(), picture(*hole, beside, (14, 10))) == [[8, 10], [14, 10]]
 
 
 def test_what_gives_way_to_the_usual_has_not_appeared() -> None:
@@ -65,11 +71,24 @@ def test_no_more_are_found_than_are_looked_at() -> None:
     assert len(found(picture(), picture(*many))) == MOVERS
 
 
-def drawn(built: Movers, *frames: torch.Tensor, action: int = 1) -> torch.Tensor:
-    """(h, w, 2)."""
+def look(built: Movers, *frames: torch.Tensor, action: int = 1, after: torch.Tensor | None = None) -> Moved:
+    """At frames that follow one another; after: the real one that follows."""
+    stack = stack_to_cells(torch.stack(frames)[None])
+    wanted = None if after is None else stack_to_cells(torch.stack([frames[-1], after])[None])
     with torch.no_grad():
-        _, picture = built(stack_to_cells(torch.stack(frames)[None]), torch.tensor([action]))
-    return from_cells(picture[0].movedim(2, 0)).movedim(0, 2)
+        return built(stack, torch.tensor([action]), wanted)
+
+
+def drawn(built: Movers, *frames: torch.Tensor, action: int = 1, after: torch.Tensor | None = None) -> torch.Tensor:
+    """(h, w, PLANES)."""
+    planes = look(built, *frames, action=action, after=after).planes
+    return from_cells(planes[0].movedim(2, 0)).movedim(0, 2)
+
+
+def extent(drawing: torch.Tensor) -> list[list[int]]:
+    """The first and the last place that is written to."""
+    places = (drawing != 0).any(-1).nonzero()
+    return [places.amin(0).tolist(), places.amax(0).tolist()]
 
 
 def test_a_drawing_moves_with_what_is_drawn() -> None:
@@ -79,13 +98,11 @@ def test_a_drawing_moves_with_what_is_drawn() -> None:
     one = drawn(built, picture(*ball(20, 30)), picture(*ball(24, 26)))
     other = drawn(built, picture(*ball(33, 29)), picture(*ball(37, 25)))
     torch.testing.assert_close(one.roll((13, -1), (0, 1)), other)
-    written = (one != 0).any(-1).nonzero()
-    assert [written.amin(0).tolist(), written.amax(0).tolist()] == [[25 - FAR, 27 - FAR], [25 + FAR, 27 + FAR]]
+    assert extent(one) == [[25 - FAR, 27 - FAR], [25 + FAR, 27 + FAR]]
 
 
 def test_a_window_ends_at_the_frame_s_edge() -> None:
-    written = (drawn(movers(), picture(), picture((0, 62))) != 0).any(-1).nonzero()
-    assert [written.amin(0).tolist(), written.amax(0).tolist()] == [[0, 62 - FAR], [FAR, 4 * SIDE - 1]]
+    assert extent(drawn(movers(), picture(), picture((0, 62)))) == [[0, 62 - FAR], [FAR, 4 * SIDE - 1]]
 
 
 @pytest.mark.parametrize(("away", "matters"), [(FAR, True), (FAR + 1, False)])
@@ -97,18 +114,120 @@ def test_it_sees_so_far(away: int, matters: bool) -> None:
 
 
 def test_where_nothing_moves_nothing_is_said() -> None:
-    stacks = stack_to_cells(torch.stack([picture(*ball(9, 9))] * 2)[None])
-    told, picture_of_it = movers()(stacks, torch.tensor([2]))
-    assert told.shape == (1, 8, 1)
-    assert told.abs().sum() == picture_of_it.abs().sum() == 0
+    built = movers()
+    for layer in (built.draw, built.look, built.narrow, built.tell):
+        torch.nn.init.ones_(layer.bias)
+    quiet, busy = (torch.stack([before, picture(*ball(9, 9))]) for before in (picture(*ball(9, 9)), picture()))
+    after = stack_to_cells(torch.stack([quiet, quiet]))
+    moved = built(stack_to_cells(torch.stack([quiet, busy])), torch.tensor([2, 2]), after)
+    assert moved.features.shape == (2, 1, 8)
+    for part in (moved.features, moved.planes, moved.moves, moved.doubt):
+        assert part[0].abs().sum() == 0 < part[1].abs().sum()
 
 
 def test_two_drawings_are_added() -> None:
     built = movers()
-    torch.nn.init.zeros_(built.draw.weight)
+    for layer in (built.draw, built.look):
+        torch.nn.init.zeros_(layer.weight)
     torch.nn.init.ones_(built.draw.bias)
     both = drawn(built, picture(), picture(*ball(20, 20), *ball(20, 28)))[21]  # centres in columns 21 and 29
     wanted = torch.zeros(4 * SIDE)
     wanted[21 - FAR : 22 + FAR] += 1
     wanted[29 - FAR : 30 + FAR] += 1
     torch.testing.assert_close(both, wanted[:, None].expand(-1, PLANES))
+
+
+def choice(line: int, column: int) -> int:
+    """Of a thing that goes so far."""
+    return (line + FAR) * WINDOW + column + FAR
+
+
+def test_where_things_went_by_hand() -> None:
+    centres = torch.tensor([[20, 20], [24, 20], [50, 50]]).repeat(2, 1, 1)  # a ball, a paddle below it, another ball
+    after = torch.tensor([[24, 22], [16, 24], [0, 0]]).repeat(2, 1, 1)
+    belief = torch.full((2, 3, NOWHERE + 1), -9.0)
+    belief[:, 0, choice(-4, 4)] = -2.0  # bounces
+    belief[:, 0, choice(4, 2)] = -1.0  # goes on
+    belief[0, 1, choice(0, 2)] = -0.5
+    belief[1, 1, choice(0, 2)] = -1.5
+    meant, there = torch.tensor([[True, True, True]] * 2), torch.tensor([[True, True, False]] * 2)
+    # What the paddle is sure of is the paddle: the ball, though it would rather have gone there, has bounced.
+    sure, unsure = [choice(-4, 4), choice(0, 2), NOWHERE], [choice(4, 2), choice(-8, 4), NOWHERE]
+    assert went(centres, meant, after, there, belief).tolist() == [sure, unsure]
+    assert went(centres[:, :2], meant[:, :2], after, there, belief[:, :2]).tolist() == [sure[:2], unsure[:2]]
+    few = went(centres, meant, after[:, :1], there[:, :1], belief).tolist()
+    assert few == [[NOWHERE, choice(0, 2), NOWHERE], [choice(4, 2), NOWHERE, NOWHERE]]
+
+
+def test_who_is_not_meant_has_gone_nowhere_and_nobody_so_far_away() -> None:
+    centres, after = torch.tensor([[[20, 20], [30, 30]]]), torch.tensor([[[20 + FAR + 1, 15], [31, 31]]])
+    belief, there = torch.zeros(1, 2, NOWHERE + 1), torch.tensor([[True, True]])
+    assert went(centres, torch.tensor([[True, False]]), after, there, belief).tolist() == [[NOWHERE, NOWHERE]]
+    assert went(centres, there, after, there, belief).tolist() == [[NOWHERE, choice(1, 1)]]
+
+
+def test_whether_it_goes_is_asked_before_where_it_goes() -> None:
+    belief = torch.full((2, NOWHERE + 1), -20.0)
+    belief[:, choice(1, 1)], belief[:, choice(1, -1)] = math.log(0.31), math.log(0.29)
+    belief[0, NOWHERE], belief[1, NOWHERE] = math.log(0.40), math.log(0.65)
+    assert likeliest(belief).tolist() == [choice(1, 1), NOWHERE]
+
+
+def goes(built: Movers, line: int, column: int, logit: float = 20.0) -> None:
+    """Let it believe that everything goes so far."""
+    torch.nn.init.zeros_(built.expect.weight)
+    torch.nn.init.zeros_(built.expect.bias)
+    built.expect.bias.data[choice(line, column)] = logit
+
+
+def test_a_thing_is_drawn_where_it_has_gone() -> None:
+    built = movers()
+    torch.nn.init.zeros_(built.draw.weight)  # nothing but the thing itself
+    goes(built, -3, 5)
+    before, now = picture(*ball(20, 30)), picture(*ball(24, 26))
+    expected, real = (drawn(built, before, now, after=after) for after in (None, picture(*ball(28, 22))))
+    assert extent(expected) == [[22 - LOOK, 32 - LOOK], [22 + LOOK, 32 + LOOK]]
+    assert extent(real) == [[29 - LOOK, 23 - LOOK], [29 + LOOK, 23 + LOOK]]
+    # It looks as it does where it has gone, not as it would where it was expected.
+    there = real[29 - LOOK : 30 + LOOK, 23 - LOOK : 24 + LOOK]
+    assert not torch.allclose(there, expected[22 - LOOK : 23 + LOOK, 32 - LOOK : 33 + LOOK])
+    assert (drawn(built, before, now, after=picture()) == 0).all()  # it has vanished
+    assert (drawn(built, before, now, after=now) == 0).all()  # it stands still: nobody finds it
+
+
+def test_who_would_leave_the_frame_is_drawn_at_its_edge() -> None:
+    built = movers()
+    torch.nn.init.zeros_(built.draw.weight)
+    goes(built, -9, -9)
+    assert extent(drawn(built, picture(), picture(*ball(3, 2)))) == [[0, 0], [LOOK, LOOK]]
+    goes(built, 9, 9)
+    last = 4 * SIDE - 1
+    assert extent(drawn(built, picture(), picture(*ball(last - 3, last - 4)))) == [[last - LOOK] * 2, [last] * 2]
+
+
+def test_the_surprise_is_that_of_where_things_went() -> None:
+    built = movers()
+    goes(built, 4, -4, 5.0)
+    before, now, total = picture(*ball(20, 30)), picture(*ball(24, 26)), math.log(math.exp(5) + NOWHERE)
+    for after, nats in ((picture(*ball(28, 22)), total - 5), (picture(*ball(28, 23)), total), (picture(), total)):
+        assert look(built, before, now, after=after).moves.tolist() == pytest.approx([nats])
+    two, both = picture(*ball(24, 26), *ball(50, 50)), picture(*ball(28, 22), *ball(51, 53))
+    assert look(built, before, two, after=both).moves.tolist() == pytest.approx([2 * total - 5])
+    assert look(built, before, now).moves.tolist() == [0.0]
+
+
+def test_the_doubt_is_the_entropy_of_where_things_go() -> None:
+    built = movers()
+    goes(built, 4, -4, 100.0)
+    now = picture(*ball(24, 26))
+    assert look(built, picture(), now).doubt.tolist() == pytest.approx([0.0])
+    built.expect.bias.data[choice(3, -4)] = 100.0
+    assert look(built, picture(), now).doubt.tolist() == pytest.approx([math.log(2)])
+    assert look(built, picture(), picture(*ball(24, 26), *ball(50, 50))).doubt.tolist() == pytest.approx([math.log(4)])
+
+
+def test_near_places_are_at_first_the_likeliest() -> None:
+    bias = Movers(16, 8, num_actions=3, stack=2, cells=(SIDE, SIDE)).expect.bias
+    assert bias[choice(0, 0)] == 0
+    assert bias[choice(3, -4)] == bias[choice(-4, 3)] == -25 / 32
+    assert bias[:NOWHERE].argmax() == choice(0, 0)

@@ -1,0 +1,26 @@
+"""What the parts of an environment model hand to one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+Memory = tuple[torch.Tensor, ...]
+"""What a recurrent trunk hands on, each (B, …); empty for the others."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a trunk makes of B stacks of frames.
+
+    features (B, C, …): for what comes of the step. planes (B, h/4, w/4, PLANES, 16): the next frames.
+    memory: after this step. moves (B,) float32: −log p of where things went, where that was told, else 0.
+    doubt (B,) float32: the entropy, in nats, of the belief in where they go; 0 of a trunk that has none.
+    """
+
+    features: torch.Tensor
+    planes: torch.Tensor
+    memory: Memory
+    moves: torch.Tensor
+    doubt: torch.Tensor
