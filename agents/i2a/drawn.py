@@ -15,8 +15,9 @@ class Drawn:
     """What a trunk makes of B stacks of frames.
 
     features (B, C, …): for what comes of the step. planes (B, h/4, w/4, PLANES, 16): the next frames.
-    memory: after this step. moves (B,) float32: −log p of where things went, where that was told, else 0.
-    doubt (B,) float32: the entropy, in nats, of the belief in where they go; 0 of a trunk that has none.
+    memory: after this step. moves (B,) float32: −log p of where things went, summed over them, where that was told,
+    else 0. doubt (B,) float32: the entropies, in nats, of the beliefs in where each goes, summed; 0 of a trunk that has
+    none.
     """
 
     features: torch.Tensor

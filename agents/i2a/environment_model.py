@@ -212,7 +212,7 @@ class EnvironmentModel(nn.Module):
 
 def _capped(loss: torch.Tensor) -> torch.Tensor:
     """Losses, of which none counts for more than `LARGEST`."""
-    return loss * (LARGEST / loss.detach()).clamp(max=1)
+    return loss * (LARGEST / loss.detach().clamp(min=LARGEST))
 
 
 def _outcome_losses(

@@ -31,8 +31,8 @@ SURELY = 10.0
 class LocalTrunk(nn.Module):
     """Two looks around: each active cell reads the stack of frames up to `REACH` cells away, and tells the others what
     it has seen in `width` numbers; then it reads what they tell, and draws itself. What has moved is looked at more
-    closely, and chooses first where it goes (`movers`): a cell is told what leaves it and what arrives. Both drawings
-    are added.
+    closely, and chooses first where it goes (`movers`): an active cell is told what leaves it and what arrives. Both
+    drawings are added.
 
     About 30 million multiply-adds for a frame of Breakout at a width of 32, and 2.5 million for each thing that moves.
     """
@@ -102,11 +102,12 @@ class LocalTrunk(nn.Module):
         words = F.pad(words, (0, 0, REACH, REACH, REACH, REACH)).flatten(0, 2)
         seen = words[around].flatten(1).view(torch.uint8)  # (K, SEEN · S · 16)
         moved = self.movers(stacks, actions, wanted)
-        known = self.action[actions[rows], places] + self._ends(moved, len(stacks))[rows, places] @ self.ends
+        # An embedding is looked up as an index is, but gathers its gradient in order, and much faster.
+        acted = F.embedding(actions[rows] * self.action.shape[1] + places, self.action.flatten(0, 1))
+        known = acted + self._ends(moved, len(stacks))[rows, places] @ self.ends
         x = torch.relu(self.read(seen.to(dtype) / DIMMED) + known.to(dtype))
         told = x.new_zeros(len(stacks) * rimmed, self.tell.out_features)
         told = told.index_put((centres,), self.tell(x).to(x.dtype))
-        # An embedding is looked up as an index is, and gathers its gradient much faster.
         heard = F.embedding(around, told).flatten(1)
         x = torch.relu(self.hear(heard) + self.own(x))
         x = torch.relu(x + self.mix(x))
@@ -120,7 +121,7 @@ class LocalTrunk(nn.Module):
 
     def _ends(self, moved: Moved, count: int) -> torch.Tensor:
         """Of every cell of so many frames the pixels at which things leave it, then those at which things arrive in it:
-        (count, h' · w', 32) float32, 1 or 0."""
+        (count, h' · w', 2 · 16) float32, 1 or 0."""
         marks = torch.zeros(count, self.cells[0] * self.cells[1], 2 * PIXELS, device=moved.rows.device)
         for at, ends, which in ((0, moved.leaves, slice(None)), (PIXELS, moved.reaches, moved.arrives)):
             line, column = ends[which].unbind(-1)

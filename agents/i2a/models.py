@@ -225,7 +225,8 @@ class LearntModel:
 
     @torch.no_grad()
     def read(self, states: Sequence[ModelState]) -> Prediction:
-        """As `WorldModel.read`; uncertainty is the entropy, in nats, of where things go and what pixels then change."""
+        """As `WorldModel.read`; uncertainty is the entropy, in nats, of where things go, and of which pixels change if
+        they go to the likeliest places."""
         change, rewards, playing, doubt = (
             torch.stack([getattr(state, name) for state in states], 1).float()
             for name in ("change", "rewards", "playing", "doubt")

@@ -45,7 +45,8 @@ class Moved:
 
     features (B, M, C): for what comes of the step, 0 where a frame has fewer. planes (B, h', w', PLANES, 16) float32:
     to be added to a drawing. rows (K,): the frame of each. leaves, reaches (K, 2) int64: line and column from where
-    and to where it goes; arrives (K,) bool: whether it goes anywhere. moves, doubt (B,): as `Drawn` has them.
+    and to where it goes; arrives (K,) bool: whether it goes anywhere, else `reaches` means nothing. moves, doubt (B,):
+    as `Drawn` has them.
     """
 
     features: torch.Tensor
@@ -140,7 +141,9 @@ class Movers(nn.Module):
         centres = all_centres[rows, numbers]  # (K, 2)
         windows = self._windows(rows, centres, FAR)
         seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
-        where = self.action[actions[rows]] + self.line[centres[:, 0]] + self.column[centres[:, 1]]
+        # Looked up as embeddings, here and below: an index would gather its gradient in any order.
+        where = F.embedding(actions[rows], self.action)
+        where = where + F.embedding(centres[:, 0], self.line) + F.embedding(centres[:, 1], self.column)
         x = torch.relu(self.read(seen.flatten(1).to(dtype) / DIMMED) + where.to(dtype))
         x = torch.relu(x + self.mix(x))
 
@@ -210,8 +213,8 @@ def by_row(parts: torch.Tensor, rows: torch.Tensor, numbers: torch.Tensor, count
 
 
 def likeliest(belief: torch.Tensor) -> torch.Tensor:
-    """The choices (K,) by a belief (K, NOWHERE + 1), log-probabilities: of what goes somewhere, however many the places
-    are among which that is in doubt, the likeliest place.
+    """The choices (K,) by a belief (K, NOWHERE + 1), log-probabilities: NOWHERE where that is at least as likely as all
+    places together, else the likeliest place. However many places share a doubt, a thing does not vanish by it.
     """
     places, nowhere = belief[..., :NOWHERE], belief[..., NOWHERE]
     return places.argmax(-1).where(places.logsumexp(-1) > nowhere, NOWHERE)

@@ -111,7 +111,6 @@ def test_it_plays_with_half_of_what_may_be_halved(faster: torch.dtype, monkeypat
     assert halved >= wanted if faster is torch.bfloat16 else not halved
     last = {f"{model}.trunk.draw", f"{model}.heads", *(f"{movers}.{name}" for name in ("expect", "draw", "look"))}
     assert whole >= last | {"rollout_policy.heads.policy", "rollout_policy.heads.value", "agent.heads.policy"}
-    assert not halved & last
     agent.act(moment())
 
 

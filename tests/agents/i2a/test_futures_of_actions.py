@@ -1,6 +1,6 @@
 """Rollouts: the axes of game, action and time never mix, and the policy chooses all actions but the first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -249,3 +249,21 @@ def test_looking_ahead_in_the_model_leaves_states_usable(kind: str) -> None:
     one, _, again = (model.step(state, np.array(actions)) for actions in ([0, 1], [2, 3], [0, 1]))
     assert torch.equal(one.stacks, again.stacks)
     assert torch.equal(one.rewards, again.rewards)
+
+
+def test_a_future_s_uncertainty_is_the_doubt_where_things_go_and_of_pixels() -> None:
+    parts = I2AParts(I2AConfig(model_width=8), 4, SETTINGS.stack, SETTINGS.frame_shape)
+    assert parts.environment_model is not None
+    model, game = LearntModel(parts.environment_model, SETTINGS), AtariGame("breakout", SETTINGS)
+    game.reset(0)
+    state = replace(model.start(game.moment(), 2), doubt=torch.tensor([1.0, 2.0]))
+    assert model.read([state]).uncertainty[:, 0].tolist() == pytest.approx([1, 2], abs=1e-3)
+    assert model.read([model.row(state, 1)]).uncertainty.tolist() == [pytest.approx([2], abs=1e-3)]
+    other = replace(state, doubt=torch.tensor([5.0, 6.0]))
+    mixed = model.mix(state, other, np.array([False, True]))
+    assert model.read([mixed]).uncertainty[:, 0].tolist() == pytest.approx([1, 6], abs=1e-3)
+    undecided = replace(state, change=torch.zeros_like(state.change))
+    pixels = state.change[0].numel()
+    assert model.read([undecided]).uncertainty[:, 0].tolist() == pytest.approx(
+        [1 + pixels * np.log(2), 2 + pixels * np.log(2)], rel=1e-4
+    )

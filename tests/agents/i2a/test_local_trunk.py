@@ -16,7 +16,8 @@ def trunk() -> LocalTrunk:
     built = LocalTrunk(8, num_actions=3, stack=2, cells=(SIDE, SIDE))
     torch.nn.init.normal_(built.action, std=0.1)
     torch.nn.init.normal_(built.draw.weight)
-    torch.nn.init.zeros_(built.movers.draw.weight)  # what it draws of what moves: test_movers.py
+    for layer in (built.movers.draw, built.movers.look):  # what it draws of what moves: test_movers.py
+        torch.nn.init.zeros_(layer.weight)
     return built
 
 
@@ -29,7 +30,7 @@ def stacks_of(*pixels: tuple[int, int, int, int]) -> torch.Tensor:
 
 
 def drawn_at(logits: torch.Tensor) -> list[tuple[int, int]]:
-    """The first and the last cell, line and column, of which something is said: (h', w', 2, 16)."""
+    """The first and the last cell, line and column, of which something is said: (h', w', PLANES, 16)."""
     active = (logits[..., 0, :] != -SURELY).any(-1).nonzero()
     return [tuple(active.amin(0).tolist()), tuple(active.amax(0).tolist())]
 
