@@ -72,6 +72,7 @@ class Movers(nn.Module):
     def __init__(self, units: int, features: int, num_actions: int, stack: int, cells: tuple[int, int]):
         super().__init__()
         self.shape = (cells[0] * CELL, cells[1] * CELL)
+        self.rimmed = (self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR)  # windows end in the rim, not at the edge
         self.read = nn.Linear(SIDE * SIDE * stack, units)
         # What happens can depend on what is done, and on the place: bricks of each line are worth another reward.
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, units))
@@ -162,18 +163,18 @@ class Movers(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(narrow.float()).unflatten(1, (SIDE * SIDE, PLANES))
             looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]
-        surprise = -belief.gather(1, choices[:, None])[:, 0] if wanted is not None else belief.new_zeros(len(rows))
-        doubt = -(belief.exp() * belief).sum(-1).detach()
-        moves, doubts = by_row(torch.stack([surprise, doubt], 1), rows, numbers, len(meant)).sum(1).unbind(1)
+        told_where = -belief.gather(1, choices[:, None])[:, 0] * (wanted is not None)
+        entropy = -(belief.exp() * belief).sum(-1).detach()
+        moves, doubt = by_row(torch.stack([told_where, entropy], 1), rows, numbers, len(meant)).sum(1).unbind(1)
         return Moved(
             features=by_row(told, rows, numbers, len(meant)),
-            planes=self._picture(meant, [(windows, drawn), (self._windows(rows, reaches, LOOK), looks)]),
+            planes=self._picture(len(meant), numbers, [(windows, drawn), (self._windows(rows, reaches, LOOK), looks)]),
             rows=rows,
             leaves=centres,
             reaches=reaches,
             arrives=arrives,
             moves=moves,
-            doubt=doubts,
+            doubt=doubt,
         )
 
     def _reached(self, centres: torch.Tensor, choices: torch.Tensor) -> torch.Tensor:
@@ -185,20 +186,20 @@ class Movers(nn.Module):
     def _windows(self, rows: torch.Tensor, centres: torch.Tensor, reach: int) -> torch.Tensor:
         """The pixels (K, side · side) up to `reach` ≤ `FAR` away from centres (K, 2) in frames (K,) that have a rim of
         `FAR`, counted line by line, frame by frame."""
-        height, width = self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR
+        height, width = self.rimmed
         side = torch.arange(FAR - reach, FAR + reach + 1, device=rows.device)
         corners = (rows * height + centres[:, 0]) * width + centres[:, 1]
         return corners[:, None] + (side[:, None] * width + side).flatten()
 
-    def _picture(self, meant: torch.Tensor, drawings: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-        """The sum (B, h', w', PLANES, 16) of what is drawn into windows: pixels (K, n) and planes (K, n, PLANES) each.
-
-        meant (B, M) bool: whose K things these are.
+    def _picture(
+        self, count: int, numbers: torch.Tensor, drawings: list[tuple[torch.Tensor, torch.Tensor]]
+    ) -> torch.Tensor:
+        """The sum (count, h', w', PLANES, 16) of what is drawn into windows of so many frames: pixels (K, n) and planes
+        (K, n, PLANES) each, by K things that have their numbers (K,) in their frames.
         """
-        height, width = self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR
-        total = drawings[0][1].new_zeros(len(meant) * height * width, PLANES)
-        numbers = meant.nonzero(as_tuple=True)[1]
-        for number in range(meant.shape[1]):  # one after the other: the order of a sum decides its last bit
+        height, width = self.rimmed
+        total = drawings[0][1].new_zeros(count * height * width, PLANES)
+        for number in numbers.unique():  # one after the other: the order of a sum decides its last bit
             things = (numbers == number).nonzero()[:, 0]
             for pixels, planes in drawings:
                 total.index_add_(0, pixels[things].flatten(), planes[things].flatten(0, 1))
@@ -216,7 +217,7 @@ def likeliest(belief: torch.Tensor) -> torch.Tensor:
     """The choices (K,) by a belief (K, NOWHERE + 1), log-probabilities: NOWHERE where that is at least as likely as all
     places together, else the likeliest place. However many places share a doubt, a thing does not vanish by it.
     """
-    places, nowhere = belief[..., :NOWHERE], belief[..., NOWHERE]
+    places, nowhere = belief[:, :NOWHERE], belief[:, NOWHERE]
     return places.argmax(-1).where(places.logsumexp(-1) > nowhere, NOWHERE)
 
 
