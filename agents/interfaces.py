@@ -121,7 +121,7 @@ class ImaginativeAgent(Agent, Protocol):
     """An agent whose model can be stepped from outside, as a game is."""
 
     def world_model(self, seed: int | None = None) -> MixableModel:
-        """The model that `imagine` unrolls. With a seed it draws one of many futures; None: the likeliest.
+        """The model that `imagine` unrolls. With a seed it draws one of many futures; None: the one that it expects.
 
         Raises UserError where the agent has none.
         """

@@ -176,7 +176,7 @@ class DreamEnv(gymnasium.Env[np.ndarray, np.int64]):
     agent:      name of a shipped agent, of a run or a checkpoint's folder; or an agent itself.
     start:      "real": at moments of a real game that the agent plays; "beginning": at the first one of a game.
     horizon:    decisions after which a dream is truncated.
-    stochastic: draw what the model leaves open, rather than take what is likeliest.
+    stochastic: draw what the model leaves open, rather than go on with what is expected.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 15}

@@ -47,7 +47,10 @@ class I2AConfig(A2CConfig):
     model_learning_rate: float = 2e-3
     """Adam's, for the environment model; it falls linearly to 0. A lesson: 1e-3."""
     model_rows: int = 64
-    """Predicted steps in one update of it."""
+    """Predicted and drawn steps in one update of it."""
+    model_choices: int = 256
+    """Steps of which a local one learns in each update only where things go, without drawing them: that is the hard
+    part, and takes a fifth of the time."""
     rollout_policy: str = ""
     """A run whose policy is taken to go on with in rollouts, instead of training one."""
     rollout_encoder: str = "small"
@@ -56,8 +59,9 @@ class I2AConfig(A2CConfig):
     """The agent begins as the rollout policy, where it has one, and learns what its rollouts are worth. Paper: it
     begins from nothing."""
     trust: float = 0.0
-    """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. With
-    the emulator as its model 5 is a better player at once, with one that loses the ball a much worse one."""
+    """By how much the logit of an action then rises with each point that its rollout promises beyond the others', as
+    far as the model is sure of it (`agents.i2a.rollouts.promised`). With the emulator as its model 5 is a better player
+    at once."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
     policy_learning_rate: float = 7e-4
@@ -69,6 +73,7 @@ class I2AConfig(A2CConfig):
             check_range(name, getattr(self, name), 1, most)
         for name, most in (("model_width", 1_024), ("model_rows", 65_536), ("collect", 100_000_000)):
             check_range(name, getattr(self, name), 1, most)
+        check_range("model_choices", self.model_choices, 0, 65_536)
         for name in (
             "distillation_scale",
             "model_updates",

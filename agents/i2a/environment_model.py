@@ -180,17 +180,34 @@ class EnvironmentModel(nn.Module):
             drawing = self._drawing_losses(expected, last, real[t])
             outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
             drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
-            capped = _capped(drawn) + _capped(expected.moves) + torch.stack([*outcome.values()]).sum(0)
-            whole.append(known * capped)
-            wrong += known * capped.detach().clamp(max=LARGEST)
-            for name, loss in (drawing | outcome | {"moves": expected.moves}).items():
-                sums.setdefault(name, []).append((known * loss.detach()).sum())
+            loss = capped(drawn) + capped(expected.moves) + torch.stack([*outcome.values()]).sum(0)
+            whole.append(known * loss)
+            wrong += known * loss.detach().clamp(max=LARGEST)
+            for name, part in (drawing | outcome | {"moves": expected.moves}).items():
+                sums.setdefault(name, []).append((known * part.detach()).sum())
             counts.append(known.sum())
             # Who was surprised by where the ball went has not lost it: what was drawn is drawn as of there.
             known = known * (drawn.detach() < LARGEST)
         steps = torch.stack(counts).sum().clamp(min=1)
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
         return torch.stack(whole).sum() / steps, means, wrong
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it chooses where things go before it draws (`agents.i2a.movers`)."""
+        return isinstance(self.trunk, LocalTrunk)
+
+    def surprise(self, frames: torch.Tensor, actions: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """−log p of where things go (B,) in the last of S + 1 real frames, of which nothing is drawn: as `loss` counts
+        it in `moves`. frames, actions, first as there; 0 where a game begins with the last row.
+
+        Raises TypeError of a model that does not choose.
+        """
+        if not isinstance(self.trunk, LocalTrunk):
+            raise TypeError("only a local model chooses where things go")
+        real = to_cells(frames)
+        stacks, wanted = shown(real[:-1], first[:-1]), torch.stack([real[-2], real[-1]], -2)
+        return self.trunk.movers.surprise(stacks, actions[-1], wanted) * ~first[-1]
 
     def _drawing_losses(
         self, expected: Expectation, last: torch.Tensor, target: torch.Tensor
@@ -210,7 +227,7 @@ class EnvironmentModel(nn.Module):
         return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey.sum((1, 2, 3)) / FEW}
 
 
-def _capped(loss: torch.Tensor) -> torch.Tensor:
+def capped(loss: torch.Tensor) -> torch.Tensor:
     """Losses, of which none counts for more than `LARGEST`."""
     return loss * (LARGEST / loss.detach().clamp(min=LARGEST))
 

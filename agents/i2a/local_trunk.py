@@ -105,7 +105,7 @@ class LocalTrunk(nn.Module):
         # An embedding is looked up as an index is, but gathers its gradient in order, and much faster.
         acted = F.embedding(actions[rows] * self.action.shape[1] + places, self.action.flatten(0, 1))
         known = acted + self._ends(moved, len(stacks))[rows, places] @ self.ends
-        x = torch.relu(self.read(seen.to(dtype) / DIMMED) + known.to(dtype))
+        x = torch.relu(self.read(seen.to(dtype).mul_(DIMMED)) + known.to(dtype))
         told = x.new_zeros(len(stacks) * rimmed, self.tell.out_features)
         told = told.index_put((centres,), self.tell(x).to(x.dtype))
         heard = F.embedding(around, told).flatten(1)

@@ -10,11 +10,12 @@ import torch
 
 from agents.errors import TrainingDiverged
 from agents.i2a.config import I2AConfig
-from agents.i2a.environment_model import EnvironmentModel
+from agents.i2a.environment_model import LARGEST, EnvironmentModel, capped
 from agents.layers import autocast
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.replay.priorities import SumTree
 from agents.replay.sequences import SequenceReplay
+from agents.tensors import with_prefix
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,46 @@ CALIBRATION = 4_000
 """Windows of three frames from which the model learns what is usual."""
 
 
+class Surprises:
+    """Draws windows of a replay, some of them by how wrong they were when they were last seen."""
+
+    def __init__(self, size: int):
+        self.tree = SumTree(size)
+
+    def draw(
+        self, replay: SequenceReplay, count: int, length: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first rows and the games (B,) of `count` windows."""
+        rows, games = replay.draw(count, length, random)
+        known = round(count * SURPRISING) if self.tree.total > 0 else 0
+        slots = self.tree.find(random.random(known) * self.tree.total)
+        surprising, games[:known] = replay.places_of(slots)
+        # What was the start of a shorter window may be that of no longer one: it is not drawn again.
+        last = replay.added - length
+        self.tree.set(slots[surprising > last], 0.0)
+        rows[:known] = np.minimum(surprising, last)
+        return rows, games
+
+    def note(self, slots: np.ndarray, wrong: torch.Tensor) -> None:
+        """How wrong (B,) windows are that begin in these slots (B,) of the replay: as saved, so resuming is exact."""
+        self.tree.set(slots, (wrong.float() ** SURPRISE_EXPONENT).cpu().numpy())
+
+
 class ModelLearner:
-    """Draws windows of games from a replay, and trains the model to predict them from its own frames."""
+    """Trains the model on windows of games from a replay: to draw them step by step from its own frames, and, where it
+    chooses where things go, to know that of many more, one step from real frames."""
 
     def __init__(self, config: I2AConfig, model: EnvironmentModel, precision: torch.dtype):
         self.config, self.model, self.precision = config, model, precision
         self.parameters = list(model.parameters())
         self.optimizer = torch.optim.Adam(model.named_parameters(), config.model_learning_rate, fused=True)
         self.updates = 0
-        self.surprise: SumTree | None = None  # of the windows of the replay, once there is one
+        # At what was drawn of the windows of the replay, and at where things went in them; once there is a replay.
+        self.surprises: dict[str, Surprises] = {}
+
+    @property
+    def device(self) -> torch.device:
+        return self.parameters[0].device
 
     @property
     def done(self) -> float:
@@ -63,59 +95,70 @@ class ModelLearner:
         """Learn what is usual from windows in which no game begins."""
         windows = replay.sample(CALIBRATION, 3, random)
         whole = ~windows.first[1:].any(0)
-        self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.parameters[0].device))
+        self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.device))
 
     def learn(self, replay: SequenceReplay, random: np.random.Generator) -> dict[str, float]:
         """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
-        phase, device = self.phase, self.parameters[0].device
-        unroll = phase.unroll
-        rows, games = self._draw(replay, max(1, self.config.model_rows // unroll), self.model.stack + unroll, random)
-        sequences = replay.windows(rows, games, self.model.stack + unroll)
-        batch = {name: torch.from_numpy(column).to(device) for name, column in vars(sequences).items()}
-        with autocast(device, self.precision):
-            loss, parts, wrong = self.model.loss(**batch)
+        if not self.surprises:
+            size, kinds = replay.rows * replay.num_games, ("pictures", "moves") if self._chooses else ("pictures",)
+            self.surprises = {name: Surprises(size) for name in kinds}
+        loss, metrics = self._drawing(replay, random)
+        if self._chooses:
+            surprise = self._choosing(replay, random)
+            loss, metrics = loss + surprise, metrics | {"choices": surprise.item()}
         set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters, materialize_grads=True))
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP).item()
-        metrics = {name: part.item() for name, part in parts.items()} | {"loss": loss.item(), "unroll": float(unroll)}
+        metrics |= {"loss": loss.item(), "unroll": float(self.phase.unroll)}
         if not all(math.isfinite(number) for number in (norm, *metrics.values())):
             raise TrainingDiverged("A loss of the environment model was not finite: try a smaller model_learning_rate.")
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.model_learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * (1 - self.done)
         self.optimizer.step()
         self.updates += 1
-        assert self.surprise is not None
-        surprise = (wrong.float() / unroll) ** SURPRISE_EXPONENT
-        self.surprise.set(replay.slots_of(rows, games), surprise.cpu().numpy())  # as saved: resuming is exact
         return metrics
 
-    def _draw(
-        self, replay: SequenceReplay, count: int, length: int, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The first rows and the games (B,) of `count` windows."""
-        if self.surprise is None:
-            self.surprise = SumTree(replay.rows * replay.num_games)
-        rows, games = replay.draw(count, length, random)
-        chosen = round(count * SURPRISING) if self.surprise.total > 0 else 0
-        slots = self.surprise.find(random.random(chosen) * self.surprise.total)
-        surprising, games[:chosen] = replay.places_of(slots)
-        # What was the start of a shorter window may be that of no longer one: it is not drawn again.
-        last = replay.added - length
-        self.surprise.set(slots[surprising > last], 0.0)
-        rows[:chosen] = np.minimum(surprising, last)
-        return rows, games
+    @property
+    def _chooses(self) -> bool:
+        return self.model.chooses and self.config.model_choices > 0
+
+    def _drawing(self, replay: SequenceReplay, random: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of windows that are drawn step by step, and its parts."""
+        unroll = self.phase.unroll
+        length = self.model.stack + unroll
+        places = self.surprises["pictures"].draw(replay, max(1, self.config.model_rows // unroll), length, random)
+        with autocast(self.device, self.precision):
+            loss, parts, wrong = self.model.loss(**self._windows(replay, *places, length))
+        self.surprises["pictures"].note(replay.slots_of(*places), wrong / unroll)
+        return loss, {name: part.item() for name, part in parts.items()}
+
+    def _choosing(self, replay: SequenceReplay, random: np.random.Generator) -> torch.Tensor:
+        """The mean surprise at where things went in one step, of which nothing is drawn."""
+        length = self.model.stack + 1
+        places = self.surprises["moves"].draw(replay, self.config.model_choices, length, random)
+        batch = self._windows(replay, *places, length)
+        with autocast(self.device, self.precision):
+            surprise = self.model.surprise(batch["frames"], batch["actions"], batch["first"])
+        self.surprises["moves"].note(replay.slots_of(*places), surprise.detach().clamp(max=LARGEST))
+        return capped(surprise).mean()
+
+    def _windows(
+        self, replay: SequenceReplay, rows: np.ndarray, games: np.ndarray, length: int
+    ) -> dict[str, torch.Tensor]:
+        columns = vars(replay.windows(rows, games, length))
+        return {name: torch.from_numpy(column).to(self.device) for name, column in columns.items()}
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What the optimizer remembers, as `adam.<parameter>/<slot>`, and how wrong each window was, as `surprise`."""
+        """What the optimizer remembers, `adam.<parameter>/<slot>`, and how wrong each window was, `surprise.…`."""
         tensors = optimizer_tensors(self.optimizer, "adam.")
-        if self.surprise is not None and self.done < 1:
-            tensors["surprise"] = torch.from_numpy(self.surprise.weights.astype(np.float32))
+        if self.done < 1:
+            for name, windows in self.surprises.items():
+                tensors[f"surprise.{name}"] = torch.from_numpy(windows.tree.weights.astype(np.float32))
         return tensors
 
     def restore(self, tensors: dict[str, torch.Tensor], updates: int) -> None:
         """Become the learner that was saved, but for its model."""
         load_optimizer(self.optimizer, tensors, "adam.")
         self.updates = updates
-        if "surprise" in tensors:
-            surprise = tensors["surprise"].numpy()
-            self.surprise = SumTree(len(surprise))
-            self.surprise.set(np.arange(len(surprise)), surprise)
+        for name, surprise in with_prefix(tensors, "surprise.").items():
+            self.surprises[name] = Surprises(len(surprise))
+            self.surprises[name].tree.set(np.arange(len(surprise)), surprise.numpy())

@@ -35,8 +35,8 @@ NOWHERE = SIDE * SIDE
 moved is not found."""
 STRIDE = 4.0
 """Pixels that a thing goes, about, before anything is known: the deviation of the first belief."""
-DIMMED = 64
-"""By which greys are divided, so that a network reads numbers about 1."""
+DIMMED = 1 / 64
+"""Of greys, so that a network reads numbers about 1; a power of two, which costs no bit of them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,37 @@ class Moved:
     arrives: torch.Tensor
     moves: torch.Tensor
     doubt: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Things:
+    """The K things that were found in B frames, and what is believed of where they go.
+
+    centres (B, M, 2) int64, meant (B, M) bool: as `Movers.find` gives them. rows, numbers (K,) int64: the frame of
+    each, and its number there. windows (K, SIDE · SIDE) int64: its pixels. features (K, units): what is known of it.
+    belief (K, NOWHERE + 1) float32: log-probabilities of its choices.
+    """
+
+    centres: torch.Tensor
+    meant: torch.Tensor
+    rows: torch.Tensor
+    numbers: torch.Tensor
+    windows: torch.Tensor
+    features: torch.Tensor
+    belief: torch.Tensor
+
+    @property
+    def leaves(self) -> torch.Tensor:
+        """Where each is, (K, 2)."""
+        return self.centres[self.rows, self.numbers]
+
+    def by_frame(self, parts: torch.Tensor) -> torch.Tensor:
+        """What is said of each, (K, C), as (B, M, C)."""
+        return by_row(parts, self.rows, self.numbers, len(self.meant))
+
+    def surprise(self, choices: torch.Tensor) -> torch.Tensor:
+        """−log p of their choices (K,)."""
+        return -self.belief.gather(1, choices[:, None])[:, 0]
 
 
 class Movers(nn.Module):
@@ -129,46 +160,60 @@ class Movers(nn.Module):
                 break
         return torch.stack(centres, 1), torch.stack(meant, 1)
 
+    def read_things(self, stacks: torch.Tensor, actions: torch.Tensor) -> Things:
+        """What moves in stacks of cells (B, h', w', S, 16) uint8 when these actions (B,) int64 are taken."""
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
+        frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
+        every, meant = self.find(frames[..., -2], frames[..., -1])
+        rows, numbers = meant.nonzero(as_tuple=True)
+        centres = every[rows, numbers]  # (K, 2)
+        windows = self._windows(rows, centres, FAR)
+        seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
+        # Looked up as embeddings, here and below: an index would gather its gradient in any order.
+        where = F.embedding(actions[rows], self.action)
+        where = where + F.embedding(centres[:, 0], self.line) + F.embedding(centres[:, 1], self.column)
+        x = torch.relu(self.read(seen.flatten(1).to(dtype).mul_(DIMMED)) + where.to(dtype))
+        x = torch.relu(x + self.mix(x))
+
+        with torch.autocast(x.device.type, enabled=False):
+            belief = self.expect(x.float()).log_softmax(-1)
+        return Things(every, meant, rows, numbers, windows, x, belief)
+
+    def choices(self, things: Things, wanted: torch.Tensor) -> torch.Tensor:
+        """Where things really went (K,), by the real frames before and after the step (B, h', w', 2, 16) uint8."""
+        after = self.find(from_cells(wanted[..., 0, :]), from_cells(wanted[..., 1, :]))
+        chosen = went(things.centres, things.meant, *after, things.by_frame(things.belief.detach()))
+        return chosen[things.rows, things.numbers]
+
+    def surprise(self, stacks: torch.Tensor, actions: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """−log p of where things went (B,) float32, summed over those of a frame; `wanted` as in `forward`."""
+        things = self.read_things(stacks, actions)
+        told = things.surprise(self.choices(things, wanted))
+        return things.by_frame(told[:, None]).sum((1, 2))
+
     def forward(self, stacks: torch.Tensor, actions: torch.Tensor, wanted: torch.Tensor | None = None) -> Moved:
         """Of stacks of cells (B, h', w', S, 16) uint8 and actions (B,) int64.
 
         wanted: the real frames before and after the step (B, h', w', 2, 16) uint8, to draw as of where things really
         went; without, they go to the likeliest places.
         """
-        dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
-        frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
-        all_centres, meant = self.find(frames[..., -2], frames[..., -1])
-        rows, numbers = meant.nonzero(as_tuple=True)
-        centres = all_centres[rows, numbers]  # (K, 2)
-        windows = self._windows(rows, centres, FAR)
-        seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
-        # Looked up as embeddings, here and below: an index would gather its gradient in any order.
-        where = F.embedding(actions[rows], self.action)
-        where = where + F.embedding(centres[:, 0], self.line) + F.embedding(centres[:, 1], self.column)
-        x = torch.relu(self.read(seen.flatten(1).to(dtype) / DIMMED) + where.to(dtype))
-        x = torch.relu(x + self.mix(x))
-
-        with torch.autocast(x.device.type, enabled=False):
-            belief = self.expect(x.float()).log_softmax(-1)  # (K, NOWHERE + 1)
-        if wanted is None:
-            choices = likeliest(belief)
-        else:
-            after = self.find(from_cells(wanted[..., 0, :]), from_cells(wanted[..., 1, :]))
-            of_all = by_row(belief.detach(), rows, numbers, len(meant))
-            choices = went(all_centres, meant, *after, of_all)[rows, numbers]
-        x = torch.relu(x + F.embedding(choices, self.chosen).to(dtype))
+        things = self.read_things(stacks, actions)
+        belief, rows, centres = things.belief, things.rows, things.leaves
+        choices = likeliest(belief) if wanted is None else self.choices(things, wanted)
+        x = things.features
+        x = torch.relu(x + F.embedding(choices, self.chosen).to(x.dtype))
         x = torch.relu(x + self.settle(x))
         told, narrow = torch.relu(self.tell(x)), torch.relu(self.narrow(x))
         arrives, reaches = choices < NOWHERE, self._reached(centres, choices)
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(narrow.float()).unflatten(1, (SIDE * SIDE, PLANES))
             looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]
-        told_where = -belief.gather(1, choices[:, None])[:, 0] * (wanted is not None)
         entropy = -(belief.exp() * belief).sum(-1).detach()
-        moves, doubt = by_row(torch.stack([told_where, entropy], 1), rows, numbers, len(meant)).sum(1).unbind(1)
+        moves, doubt = things.by_frame(torch.stack([things.surprise(choices), entropy], 1)).sum(1).unbind(1)
+        drawings = [(things.windows, drawn), (self._windows(rows, reaches, LOOK), looks)]
         return Moved(
-            features=by_row(told, rows, numbers, len(meant)),
-            planes=self._picture(len(meant), numbers, [(windows, drawn), (self._windows(rows, reaches, LOOK), looks)]),
+            features=things.by_frame(told),
+            planes=self._picture(len(things.meant), things.numbers, drawings),
             rows=rows,
             leaves=centres,
             reaches=reaches,

@@ -264,7 +264,7 @@ class Inspection:
 
     @property
     def can_dream(self) -> bool:
-        """Whether the agent has a model that could be stepped into, and the cursor is on its likeliest future."""
+        """Whether the agent has a model that could be stepped into, and the cursor is on the future that it expects."""
         if self.agent is None or self.tree is None or self.reason or self.here.draw is not None:
             return False
         return self.agent.offers(ImaginativeAgent)

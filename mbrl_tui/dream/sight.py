@@ -85,7 +85,7 @@ class Sight:
     def look(self, branch: Branch, step: int) -> Callable[[], tuple[Perception, Moment]]:
         """Will look at reality at a frame of `branch`, of which the agent dreams until then.
 
-        Gives what that tells, and the real moment. What a draw would have become is not told: the likeliest future is.
+        Gives what that tells, and the real moment. What a draw would have become is not told: the expected future is.
         """
         start, actions = branch.start_before(step), branch.actions[:step]
 

@@ -45,7 +45,7 @@ class Branch:
 
     given:   the actions it begins with, from the present on; the agent chooses the others.
     parent:  the future that it leaves at frame `at`; None for those that begin at the present.
-    draw:    (i, n): draw i of n from a stochastic model; None is the one that the model takes for the likeliest.
+    draw:    (i, n): draw i of n from a stochastic model; None is the one that the model expects.
     rollout: of one row; None while it is still to be imagined.
     truth:   what really happens under the same actions; None while that is unknown.
     """
@@ -177,7 +177,7 @@ class Tree:
         Raises ValueError where `parent` is itself one draw, or not yet known.
         """
         if parent.rollout is None or parent.draw is not None:
-            raise ValueError("only a future that the model takes for the likeliest can be drawn anew")
+            raise ValueError("only a future that the model expects can be drawn anew")
         self.forget_samples(parent)
         count = min(max(count, 2), MAX_SAMPLES)
         first = parent.start.step

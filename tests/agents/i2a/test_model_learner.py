@@ -8,12 +8,12 @@ import torch
 
 from agents.i2a.config import I2AConfig
 from agents.i2a.environment_model import LARGEST, EnvironmentModel
-from agents.i2a.model_learner import SURPRISE_EXPONENT, SURPRISING, ModelLearner
+from agents.i2a.model_learner import SURPRISE_EXPONENT, SURPRISING, ModelLearner, Surprises
 from agents.replay.sequences import SequenceReplay
 from tests.agents.i2a.sliding_dot import SIZE, play
 
 GAMES, ROWS = 4, 60
-CONFIG = I2AConfig(model_rows=16, model_updates=100)
+CONFIG = I2AConfig(model_rows=16, model_choices=32, model_updates=100)
 
 
 def replay_of_games(first: np.ndarray | None = None) -> SequenceReplay:
@@ -37,12 +37,10 @@ def learner() -> ModelLearner:
 
 
 def test_half_of_the_windows_are_those_that_were_wrong() -> None:
-    replay, made, random = replay_of_games(), learner(), np.random.default_rng(1)
-    made.learn(replay, random)
-    assert made.surprise is not None
-    made.surprise.set(np.arange(made.surprise.size), 0.0)
-    made.surprise.set(np.array([10 * GAMES + 3, 57 * GAMES + 1]), np.array([1.0, 1.0]))
-    rows, games = made._draw(replay, 1_000, 3, random)
+    replay, random = replay_of_games(), np.random.default_rng(1)
+    windows = Surprises(ROWS * GAMES)
+    windows.tree.set(np.array([10 * GAMES + 3, 57 * GAMES + 1]), np.array([1.0, 1.0]))
+    rows, games = windows.draw(replay, 1_000, 3, random)
     drawn = list(zip(rows.tolist(), games.tolist(), strict=True))
     assert abs(drawn.count((10, 3)) - 250) < 50
     assert drawn[: int(1_000 * SURPRISING)].count((57, 1)) + drawn.count((10, 3)) >= 500
@@ -50,15 +48,13 @@ def test_half_of_the_windows_are_those_that_were_wrong() -> None:
 
 
 def test_a_window_that_would_pass_the_end_begins_earlier() -> None:
-    replay, made, random = replay_of_games(), learner(), np.random.default_rng(1)
-    made.learn(replay, random)
-    assert made.surprise is not None
-    made.surprise.set(np.arange(made.surprise.size), 0.0)
-    made.surprise.set(np.array([57 * GAMES + 1]), np.array([1.0]))
-    rows, games = made._draw(replay, 10, 12, random)
+    replay, random = replay_of_games(), np.random.default_rng(1)
+    windows = Surprises(ROWS * GAMES)
+    windows.tree.set(np.array([57 * GAMES + 1]), np.array([1.0]))
+    rows, games = windows.draw(replay, 10, 12, random)
     assert (rows[:5].tolist(), games[:5].tolist()) == ([ROWS - 12] * 5, [1] * 5)
     assert replay.windows(rows, games, 12).frames.shape == (12, 10, SIZE, SIZE)
-    assert made.surprise.total == 0  # it is not drawn again
+    assert windows.tree.total == 0  # it is not drawn again
 
 
 def test_a_window_that_teaches_nothing_is_not_drawn_for_its_surprise() -> None:
@@ -67,10 +63,10 @@ def test_a_window_that_teaches_nothing_is_not_drawn_for_its_surprise() -> None:
     replay, made, random = replay_of_games(first), learner(), np.random.default_rng(1)
     for _ in range(30):
         made.learn(replay, random)
-    assert made.surprise is not None
-    surprise = made.surprise.weights.reshape(ROWS, GAMES)
-    assert (surprise[:, 0] == 0).all()
-    assert (surprise[:, 1:] > 0).mean() > 0.5
+    for windows in made.surprises.values():
+        surprise = windows.tree.weights.reshape(ROWS, GAMES)
+        assert (surprise[:, 0] == 0).all()
+        assert (surprise[:, 1:] > 0).mean() > 0.5
 
 
 def test_what_cannot_be_foreseen_is_not_drawn_for_ever() -> None:
@@ -79,10 +75,10 @@ def test_what_cannot_be_foreseen_is_not_drawn_for_ever() -> None:
     replay.columns["frames"][:, 2] = random.integers(0, 255, replay.columns["frames"][:, 2].shape)
     for _ in range(30):
         made.learn(replay, random)
-    assert made.surprise is not None
-    surprise = made.surprise.weights.reshape(ROWS, GAMES)
-    assert surprise.max() == pytest.approx(LARGEST**SURPRISE_EXPONENT)
-    assert np.median(surprise[:, 2][surprise[:, 2] > 0]) == pytest.approx(surprise.max())
+    for windows in made.surprises.values():
+        surprise = windows.tree.weights.reshape(ROWS, GAMES)
+        assert surprise.max() == pytest.approx(LARGEST**SURPRISE_EXPONENT)
+        assert np.median(surprise[:, 2][surprise[:, 2] > 0]) == pytest.approx(surprise.max())
 
 
 def test_a_resumed_learner_learns_what_the_other_would_have() -> None:
@@ -103,4 +99,41 @@ def test_nothing_is_kept_of_windows_once_all_is_learnt() -> None:
     made.config = replace(CONFIG, model_updates=2)
     for _ in range(2):
         made.learn(replay, np.random.default_rng(1))
-    assert "surprise" not in made.tensors()
+    assert not [name for name in made.tensors() if name.startswith("surprise")]
+
+
+def test_where_things_go_is_learnt_of_many_more_steps_than_are_drawn() -> None:
+    """The same learner, with as many drawings: with choices beside them it is less surprised."""
+    left = {}
+    for choices in (0, 64):
+        replay, made, random = replay_of_games(), learner(), np.random.default_rng(1)
+        made.config = replace(CONFIG, model_choices=choices)
+        told = [made.learn(replay, random) for _ in range(40)]
+        assert ("choices" in told[0]) == (choices > 0)
+        assert [*made.surprises] == (["pictures", "moves"] if choices else ["pictures"])
+        left[choices] = np.mean([metrics["moves"] for metrics in told[-10:]])
+    assert left[64] < 0.95 * left[0]
+
+
+def test_a_surprise_without_a_drawing_is_that_of_a_drawing() -> None:
+    made, columns = learner(), vars(replay_of_games().sample(20, 3, np.random.default_rng(2)))
+    batch = {name: torch.from_numpy(column) for name, column in columns.items()}
+    batch["first"][2, :5] = True  # these games begin anew with what would come
+    surprise = made.model.surprise(batch["frames"], batch["actions"], batch["first"])
+    _, parts, _ = made.model.loss(**batch)
+    assert (surprise[:5] == 0).all()
+    assert surprise.sum().item() / 15 == pytest.approx(parts["moves"].item(), rel=1e-5)
+
+
+def test_a_model_that_chooses_nothing_learns_by_its_drawings_alone() -> None:
+    replay, made = (
+        replay_of_games(),
+        ModelLearner(CONFIG, EnvironmentModel("convolutional", 8, 2, 2, (SIZE, SIZE)), torch.float32),
+    )
+    assert "choices" not in made.learn(replay, np.random.default_rng(1))
+    with pytest.raises(TypeError, match="local"):
+        made.model.surprise(
+            torch.zeros(3, 1, SIZE, SIZE, dtype=torch.uint8),
+            torch.zeros(3, 1, dtype=torch.int64),
+            torch.zeros(3, 1, dtype=torch.bool),
+        )

@@ -104,7 +104,7 @@ def test_draws_repeat_all_actions_and_do_not_compete(tree, future):
     assert tree.best == {tree.roots[4]}
     tree.sample(parent, 2)
     assert [child.draw for child in parent.children] == [(0, 2), (1, 2)]
-    with pytest.raises(ValueError, match="likeliest"):
+    with pytest.raises(ValueError, match="expects"):
         tree.sample(parent.children[0], 2)
 
 
