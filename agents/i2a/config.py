@@ -59,9 +59,8 @@ class I2AConfig(A2CConfig):
     """The agent begins as the rollout policy, where it has one, and learns what its rollouts are worth. Paper: it
     begins from nothing."""
     trust: float = 0.0
-    """By how much the logit of an action then rises with each point that its rollout promises beyond the others', as
-    far as the model is sure of it (`agents.i2a.rollouts.promised`). With the emulator as its model 5 is a better player
-    at once."""
+    """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. With
+    the emulator as its model 5 is a better player at once, with one that loses the ball a much worse one."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
     policy_learning_rate: float = 7e-4

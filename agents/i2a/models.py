@@ -50,10 +50,6 @@ class Imaginable(Protocol):
         """(B,) float32, earned on arriving at these states."""
         ...
 
-    def sure(self, state: Any) -> np.ndarray:
-        """(B,) float32, 0 to 1: how probable it is that these are the states that follow from those before."""
-        ...
-
     def observations(self, state: Any) -> np.ndarray:
         """(B, S, h, w) uint8, as a game would show them."""
         ...
@@ -76,7 +72,7 @@ class ModelState:
     """B futures in the environment model.
 
     stacks (B, h/4, w/4, S, 16) uint8, memory: of the model's trunk, parts (B, …).
-    change (B, h/4, w/4, 16), rewards, alive, playing, moves, doubt (B,): what was expected of the step that led here
+    change (B, h/4, w/4, 16), rewards, alive, playing, doubt (B,): what was expected of the step that led here
     (`agents.i2a.environment_model.Expectation`). began (B, S, h, w) uint8: the real observations they began at.
     screens (B, H, W, 3) uint8: the real screens, or None where nobody is to look at them.
     """
@@ -87,7 +83,6 @@ class ModelState:
     rewards: torch.Tensor
     alive: torch.Tensor
     playing: torch.Tensor
-    moves: torch.Tensor
     doubt: torch.Tensor
     began: np.ndarray
     screens: np.ndarray | None = None
@@ -137,7 +132,7 @@ class LearntModel:
         nothing = torch.full(stacks[..., -1, :].shape, -SURELY, device=self.device)
         sure = torch.full((len(stacks),), SURELY, device=self.device)
         zero = torch.zeros_like(sure)
-        return ModelState(stacks, memory, nothing, zero, sure, sure, zero, zero, observations)
+        return ModelState(stacks, memory, nothing, zero, sure, sure, zero, observations)
 
     def start(self, moment: Moment, rows: int) -> ModelState:
         state = replace(self.begin(moment.observation[None]), screens=moment.screen[None])
@@ -172,7 +167,7 @@ class LearntModel:
     ) -> ModelState:
         """A state whose every part is made of those of two others."""
         other = other or state
-        names = ("stacks", "change", "rewards", "alive", "playing", "moves", "doubt")
+        names = ("stacks", "change", "rewards", "alive", "playing", "doubt")
         return ModelState(
             memory=tuple(of_tensors(old, new) for old, new in zip(state.memory, other.memory, strict=True)),
             began=of_arrays(state.began, other.began),
@@ -201,7 +196,6 @@ class LearntModel:
             rewards=of_all(expected.rewards),
             alive=of_all(expected.alive),
             playing=of_all(expected.playing),
-            moves=of_all(expected.moves),
             doubt=of_all(expected.doubt),
             began=state.began,
             screens=state.screens,
@@ -219,10 +213,6 @@ class LearntModel:
 
     def rewards(self, state: ModelState) -> torch.Tensor:
         return state.rewards
-
-    def sure(self, state: ModelState) -> np.ndarray:
-        """That things go where they are drawn as gone; 1 of a model that has no belief in that."""
-        return (-state.moves).exp().cpu().numpy()
 
     def waits(self, state: ModelState) -> np.ndarray:
         return (state.alive < 0).cpu().numpy()
@@ -297,9 +287,6 @@ class PerfectModel:
 
     def waits(self, state: EmulatorState) -> np.ndarray:
         return state.needs_fire
-
-    def sure(self, state: EmulatorState) -> np.ndarray:
-        return np.ones(len(state.rewards), np.float32)
 
     def life_lost(self, before: EmulatorState, state: EmulatorState) -> np.ndarray:
         pairs = zip(before.snapshots, state.snapshots, strict=True)

@@ -27,7 +27,8 @@ class Rollouts:
 
     frames  (N, A, H, h/4, w/4, 16) uint8 as cells, frame k after k + 1 steps.
     rewards (N, A, H) float32. actions (N, A, H) int64.
-    returns (N, A) float32: what each promises, as `promised` has it. The paper's agent is not told these.
+    returns (N, A) float32: what each promises, discounted: its rewards, and what its end is worth to the policy's own
+    critic, up to the loss of a life. The paper's agent is not told these.
     """
 
     frames: torch.Tensor
@@ -74,27 +75,26 @@ class Imagination:
         return self.roll_out_from(self.model.begin(observations, snapshots))[0]
 
     def roll_out_from(self, state: Any) -> tuple[Rollouts, Begun]:
-        """From the N rows of a state; and these futures, N · A rows, valued by the policy's own critic."""
-        _, present = self.policy(self.model, state)
+        """From the N rows of a state; and these futures, N · A rows, whose first value is left at 0."""
         state = self.model.repeat(state, self.num_actions)
-        rows = self.num_actions * len(present)
-        actions = [np.tile(np.arange(self.num_actions), len(present))]
-        states, values = [state], [np.repeat(present, self.num_actions)]
-        frames, rewards, lives, sure = [], [], [], []
+        rows = self.model.newest(state).shape[0]
+        actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]
+        states, worths = [state], [np.zeros(rows, np.float32)]
+        frames, rewards = [], []
+        returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, or 0 once a life is lost
         for _ in range(self.horizon):
             before, state = state, self.model.step(state, actions[-1])
             states.append(state)
             frames.append(self.model.newest(state))
             rewards.append(self.model.rewards(state))
-            lives.append(~(self.model.life_lost(before, state) | self.model.over(state)))
-            sure.append(self.model.sure(state))
-            chosen, worth = self.policy(self.model, state)
+            # As the critic has learnt them: of at most ±1, and nothing after a life.
+            returns += worth * rewards[-1].clamp(-1, 1).cpu().numpy()
+            cut = self.model.life_lost(before, state) | self.model.over(state)
+            worth *= np.where(cut, 0, self.discount).astype(np.float32)
+            chosen, values = self.policy(self.model, state)
             actions.append(chosen)
-            values.append(np.where(self.model.over(state), 0, worth).astype(np.float32))
-        # As the critic has learnt them: of at most ±1, and nothing after a life.
-        earned = torch.stack(rewards).clamp(-1, 1).cpu().numpy()
-        discounts = np.where(lives, self.discount, 0).astype(np.float32)
-        returns = promised(earned, discounts, np.stack(sure), np.stack(values))
+            worths.append(np.where(self.model.over(state), 0, values).astype(np.float32))
+        returns += worth * values
         by_game = {"n": rows // self.num_actions, "a": self.num_actions}
         rollouts = Rollouts(
             frames=rearrange(torch.stack(frames, 1), "(n a) k ... -> n a k ...", **by_game),
@@ -102,26 +102,7 @@ class Imagination:
             actions=rearrange(np.stack(actions[:-1], 1), "(n a) k -> n a k", **by_game),
             returns=rearrange(torch.from_numpy(returns).to(rewards[0].device), "(n a) -> n a", **by_game),
         )
-        return rollouts, Begun(states, actions[:-1], values[:-1])
-
-
-def promised(rewards: np.ndarray, discounts: np.ndarray, sure: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """What futures of H steps promise (B,), as far as their model is sure of them.
-
-        G_k = c_{k+1} (r_{k+1} + γ_{k+1} G_{k+1}) + (1 − c_{k+1}) v_k        G_H = v_H
-
-    A λ-return whose λ is c, how sure the model is of a step: where it is in doubt, the critic's word on the state
-    before stands; if that is the present, none of the actions is better for it. With a perfect model, or one that knows
-    no doubt, this is the plain n-step return. (Buckman et al. 2018 weigh horizons by the spread of an ensemble.)
-
-    rewards, discounts, sure (H, B), values (H + 1, B) float32; discounts are 0 where a life or the game ends.
-    """
-    result: np.ndarray = values[-1]
-    for reward, discount, certain, value in zip(
-        rewards[::-1], discounts[::-1], sure[::-1], values[-2::-1], strict=True
-    ):
-        result = certain * (reward + discount * result) + (1 - certain) * value
-    return result
+        return rollouts, Begun(states, actions[:-1], worths[:-1])
 
 
 def copies(observations: np.ndarray, num_actions: int, horizon: int, device: torch.device) -> Rollouts:

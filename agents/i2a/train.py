@@ -102,7 +102,7 @@ class I2ATrainer:
         of_agent = replace(c, steps=own_steps, policy_steps=0)
         named = {f"agent.{name}": parameter for name, parameter in parts.agent.named_parameters()}
         distilled = {f"rollout_policy.{name}": parameter for name, parameter in own.items()}
-        # Of the rollout policy only the layer of its logits: its critic, which judges what is imagined, must
+        # Of the rollout policy only the layer of its logits: its critic, which says what a rollout's end is worth, must
         # find the features that it has learnt from.
         distilled = {name: parameter for name, parameter in distilled.items() if "heads.policy" in name}
         self.learner = ActorCriticLearner(

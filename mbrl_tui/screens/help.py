@@ -68,8 +68,7 @@ SECTIONS = {
         ("goes on", "probability that the game is not over with a frame"),
         (
             "doubt",
-            "what the model does not know of a frame, in nats: the entropy of what it expects; 0 in the emulator. An "
-            "I2A heeds a future the less, the more its model doubts it",
+            "what the model does not know of a frame, in nats: the entropy of what it expects; 0 in the emulator",
         ),
         (
             "return",

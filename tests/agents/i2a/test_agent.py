@@ -62,23 +62,6 @@ def test_what_it_shows_is_what_it_decided_by(model: str) -> None:
     assert shown.values[0, 0] == pytest.approx(agent.act(now).value, abs=1e-5)
 
 
-def test_a_model_in_doubt_promises_what_the_present_is_worth_and_one_that_is_sure_what_it_imagines() -> None:
-    """Untrained, it doubts where the ball goes, and then no action is better than another."""
-    agent, now = built(model="learnt"), moment()
-    state = agent._model.repeat(agent._model.begin(now.observation[None]), 4)
-    after = agent._model.step(state, np.arange(4))
-    sure = agent._model.sure(after)
-    assert (agent._model.sure(state) == 1).all()
-    np.testing.assert_allclose(sure, np.exp(-after.moves.numpy()), rtol=1e-6)
-    assert (sure < 0.1).all()
-    rollouts, _ = agent._imagination.roll_out_from(agent._model.begin(now.observation[None]))
-    _, present = agent.policy(agent._model.begin(now.observation[None]))
-    np.testing.assert_allclose(rollouts.returns[0].numpy(), present.repeat(4), atol=0.1)
-    agent._model.sure = lambda state: np.ones(len(state.stacks), np.float32)  # type: ignore[method-assign, union-attr]
-    careless, _ = agent._imagination.roll_out_from(agent._model.begin(now.observation[None]))
-    assert (careless.returns - rollouts.returns).abs().max() > 0.1
-
-
 @pytest.mark.parametrize("horizon", [1, 3, 6])
 @pytest.mark.parametrize(("model", "fire"), [("learnt", True), ("emulator", True), ("emulator", False)])
 def test_every_action_is_gone_on_with_from_where_the_decision_left_it(

@@ -15,7 +15,7 @@ from agents.i2a.cells import to_cells
 from agents.i2a.config import I2AConfig
 from agents.i2a.models import LearntModel, PerfectModel, distinct
 from agents.i2a.network import I2ANetwork, I2AParts, RolloutEncoder
-from agents.i2a.rollouts import Imagination, RolloutPolicy, copies, promised
+from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
 
 CPU = torch.device("cpu")
 SETTINGS = ALGORITHMS["i2a"].settings_for("breakout")
@@ -40,10 +40,6 @@ class Marked:
     def rewards(self, state: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(state % 10).float()
 
-    def sure(self, state: np.ndarray) -> np.ndarray:
-        """Of action 1 only half."""
-        return np.where(state % 10 == 1, 0.5, 1).astype(np.float32)
-
     def life_lost(self, before: np.ndarray, state: np.ndarray) -> np.ndarray:
         """By action 3 that follows action 2."""
         return (state % 100 == 23) & (before >= 10)
@@ -54,16 +50,10 @@ class Marked:
 
 def test_every_future_is_where_it_belongs() -> None:
     observations = np.array([1, 2, 3], np.uint8)[:, None, None, None]
-
     # After action a at k = 0, the policy takes (last action + 1) modulo 4.
-    def judge(model: Any, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return (state + 1) % 10 % 4, worth(state)
-
-    def worth(state: Any) -> Any:
-        """100 times the action before the last, and 1,000 times the game's number in the present."""
-        return np.where(state < 10, 1_000.0 * state, 100.0 * (state // 10 % 10))
-
-    imagination = Imagination(Marked(), judge, 4, horizon=3, discount=0.5)
+    imagination = Imagination(
+        Marked(), lambda model, state: ((state + 1) % 10 % 4, 100.0 * (state // 10 % 10)), 4, horizon=3, discount=0.5
+    )
     rollouts = imagination.roll_out(observations)
     assert rollouts.frames.shape == (3, 4, 3, 1, 1, 1)
     for game in (1, 2, 3):
@@ -74,24 +64,13 @@ def test_every_future_is_where_it_belongs() -> None:
             assert rollouts.frames[game - 1, action].flatten().tolist() == expected
             assert rollouts.actions[game - 1, action].tolist() == [action, second, third]
             assert rollouts.rewards[game - 1, action].tolist() == [action, second, third]
-            # Rewards are clipped to 1; a life is lost by 3 after 2; of a 1, half is the worth of the state before.
-            taken, states = (action, second, third), [game, *expected]
-            returned = worth(states[3])
-            for k in (2, 1, 0):
-                lost = k > 0 and taken[k - 1 : k + 1] == (2, 3)
-                returned = min(taken[k], 1) + (0 if lost else returned / 2)
-                returned = (returned + worth(states[k])) / 2 if taken[k] == 1 else returned
-            assert rollouts.returns[game - 1, action].item() == returned
-
-
-def test_what_a_doubted_future_promises_by_hand() -> None:
-    """Row 0 is sure; row 1 doubts its second step by half; row 2 its first wholly; row 3 loses a life by its first."""
-    rewards, values = np.array([[1.0] * 4, [2.0] * 4]), np.array([[10.0] * 4, [20.0] * 4, [40.0] * 4])
-    discounts = np.array([[0.5, 0.5, 0.5, 0.0], [0.5] * 4])
-    sure = np.array([[1.0, 1.0, 0.0, 1.0], [1.0, 0.5, 1.0, 1.0]])
-    half = 0.5 * (2 + 0.5 * 40) + 0.5 * 20
-    expected = [1 + 0.5 * (2 + 0.5 * 40), 1 + 0.5 * half, 10.0, 1.0]
-    assert promised(rewards, discounts, sure, values).tolist() == expected
+            # Rewards are clipped to 1; the end is worth 100 times the action before the last.
+            promised = min(action, 1) + min(second, 1) / 2 + min(third, 1) / 4 + 100 * second / 8
+            if (action, second) == (2, 3):
+                promised = 1 + 1 / 2
+            elif (second, third) == (2, 3):
+                promised = 1 + 1 / 2 + 1 / 4
+            assert rollouts.returns[game - 1, action].item() == promised
 
 
 def test_the_encoder_keeps_games_and_actions_apart_and_knows_the_order_of_time() -> None:
