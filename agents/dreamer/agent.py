@@ -42,7 +42,7 @@ class DreamState:
 class DreamModel:
     """The learnt world model under the interface of every other one (implements `agents.interfaces.MixableModel`).
 
-    choose: how a latent comes from the prior: samples for several futures; None, the most likely one, for a single.
+    choose: how a latent comes from the prior: samples for several futures; None, their mean, for a single.
     The model sees a part of the screen; what lies outside stays in every picture as it was in the real present.
     """
 
@@ -50,7 +50,7 @@ class DreamModel:
 
     def __init__(self, model: WorldModel, settings: AtariSettings, choose: Choice | None = None):
         self._model, self._settings = model, settings
-        self._choose = choose or model.rssm.latents.most_likely
+        self._choose = choose or model.rssm.latents.mean
         self.device = next(model.parameters()).device
 
     def start(self, moment: Moment, rows: int) -> DreamState:
@@ -169,7 +169,7 @@ class DreamerAgent:
         return moment if moment.memory is not None else replace(moment, memory=self._memory_of(moment))
 
     def imagine(self, moment: Moment, horizon: int, actions: np.ndarray | None = None, samples: int = 1) -> Rollout:
-        """As `Agent.imagine`; one sample is the most likely future, several are drawn, the same ones each time."""
+        """As `Agent.imagine`; one sample is the future in mean latents, several are drawn, the same ones each time."""
         seed, recall = (0, None) if samples > 1 else (None, self._recall)
         return unroll(self.world_model(seed), self._remembered(moment), horizon, self.policy, actions, samples, recall)
 
@@ -195,13 +195,14 @@ class DreamerAgent:
         dreamt = model.start(self._remembered(moment), 1)
         for action in actions:
             dreamt = model.step(dreamt, np.array([action]))
-        memory, choose = dreamt.state.memory, rssm.latents.most_likely
+        memory, latents = dreamt.state.memory, rssm.latents
         blocks = self.model.prepare(seen.observation[-1:]).to(self.device)
         beliefs = torch.cat([rssm.prior(memory), rssm.posterior(memory, rssm.seen(self.model.encode(blocks)))])
-        both = State(memory.expand(2, -1), choose(beliefs))
+        # As in a dream, and as after a look.
+        both = State(memory.expand(2, -1), torch.cat([latents.mean(beliefs[:1]), latents.most_likely(beliefs[1:])]))
         expected_frame, believed_frame = model.draw(both.features, moment.screen[None])
         expected, believed = beliefs.cpu().numpy()
-        surprise = float(rssm.latents.divergence(beliefs[1], beliefs[0]))
+        surprise = float(latents.divergence(beliefs[1], beliefs[0]))
         memory_after = both.map(lambda part: part[1:])
         return Perception(expected, believed, expected_frame, believed_frame, surprise, memory_after)
 

@@ -20,6 +20,14 @@ No class ever gets probability 0, so a divergence between two beliefs stays fini
 """
 
 
+MEAN_TEMPERATURE = 0.5
+"""Of the beliefs whose means a dream goes on with. Doubt that is handed on whole from step to step smears what it is
+about, and at last blots it out. Of 100 dreams of `breakout-dreamer` the ball is found after 15 and 50 steps in 95 and
+72 % at 2/3, 5.5 pixels off after 15; in 99 and 82 % at 1/2, as far off; in 100 and 83 % at 0.36, 6.3 pixels off. At
+0 this would be the likeliest class of each variable.
+"""
+
+
 def mixed_probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Probabilities (..., classes) float32, with a share of the uniform distribution."""
     probabilities = F.softmax(logits.float(), -1)
@@ -108,6 +116,15 @@ class Latents(Protocol):
         """(..., variables, width)."""
         ...
 
+    def mean(self, belief: torch.Tensor) -> torch.Tensor:
+        """The mean of samples at `MEAN_TEMPERATURE` (..., variables, width): how a dream goes on that leaves nothing to
+        chance.
+
+        The likeliest class of each variable, chosen by itself, makes no likely picture where many are in doubt
+        together: some flip at every step, and what they show jumps.
+        """
+        ...
+
     def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
         """The belief at a temperature τ above 0: p^(1/τ), made to sum to 1; surer below 1."""
         ...
@@ -136,6 +153,9 @@ class Categorical:
     divergence = staticmethod(divergence)
     entropy = staticmethod(entropy)
 
+    def mean(self, belief: torch.Tensor) -> torch.Tensor:
+        return self.at_temperature(belief, MEAN_TEMPERATURE)
+
     def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
         return torch.softmax(belief.log() / temperature, -1)
 
@@ -158,6 +178,9 @@ class Gaussian:
         return mean + deviation * torch.empty_like(mean).normal_(generator=generator)
 
     def most_likely(self, belief: torch.Tensor) -> torch.Tensor:
+        return belief[..., :1]
+
+    def mean(self, belief: torch.Tensor) -> torch.Tensor:
         return belief[..., :1]
 
     def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -17,7 +17,7 @@ from torch import nn
 from agents.dreamer.latents import Latents
 
 Choice = Callable[[torch.Tensor], torch.Tensor]
-"""Latents (..., variables, width) from what is believed of them: a sample, or the most likely."""
+"""Latents (..., variables, width) from what is believed of them: a sample, the most likely, or the mean."""
 
 
 @dataclass(frozen=True)

@@ -197,12 +197,12 @@ def test_overshooting_judges_a_dream_by_what_came_under_the_actions_that_were_ta
     """Two steps from time 1, of five: the dream's states are told step by step here, its pictures drawn one by one."""
     torch.manual_seed(0)
     model, batch = WorldModel(replace(TINY, overshoot=2), 3, (36, 36, 3)), moving(5, 2)
-    surely = model.rssm.latents.most_likely
+    surely, dreamily = model.rssm.latents.most_likely, model.rssm.latents.mean
     loss, states, parts = model.loss(batch, surely, begin=1)
     weights = 1 + TINY.pixel_weight * changed(batch.blocks, batch.first)
     state, costs = states.map(lambda part: part[1]), []
     for time in (2, 3):
-        state, _ = model.rssm.imagine(state, batch.actions[time], surely)
+        state, _ = model.rssm.imagine(state, batch.actions[time], dreamily)
         now = slice(2 * time, 2 * time + 2)
         image = squares(model.decoder(state.features), batch.blocks[now], weights[now])
         reward = 0.5 * (model.reward_head(state.features)[:, 0] - symlog(batch.rewards[time])).square()

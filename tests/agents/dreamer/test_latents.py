@@ -85,6 +85,23 @@ def test_a_cold_draw_by_hand() -> None:
     torch.testing.assert_close(categorical.at_temperature(belief, 1.0), belief)
 
 
+@pytest.mark.parametrize("kind", [latents.Categorical(3, 4), latents.Gaussian(3)])
+def test_the_mean_is_that_of_many_cold_samples(kind: latents.Latents) -> None:
+    belief = kind.belief(torch.randn(3, kind.outputs, generator=torch.Generator().manual_seed(5)))
+    colder = kind.at_temperature(belief, latents.MEAN_TEMPERATURE)
+    drawn = kind.sample(colder.expand(20_000, *belief.shape), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(kind.mean(belief), drawn.mean(0), rtol=0, atol=0.03)
+
+
+def test_a_mean_keeps_what_is_in_doubt_and_makes_it_surer_by_hand() -> None:
+    """p², made to sum to 1; every class is told of its share."""
+    belief = torch.tensor([[0.75, 0.25]], requires_grad=True)
+    mean = latents.Categorical(1, 2).mean(belief)
+    assert mean.flatten().tolist() == pytest.approx([0.9, 0.1])
+    (gradient,) = torch.autograd.grad(mean[0, 0], belief)
+    assert (gradient != 0).all()
+
+
 @pytest.mark.parametrize(("temperature", "share"), [(0.0, 1.0), (0.5, 16 / 17), (1.0, 0.8)])
 def test_draws_follow_their_temperature(temperature: float, share: float) -> None:
     belief = torch.tensor([0.8, 0.2]).expand(20_000, 1, 2)
