@@ -9,7 +9,7 @@ SIZE = (120, 40)
 
 @pytest.fixture
 def after(time, until, looking):
-    """A game that was played for so many frames, then some keys."""
+    """A game that was played for so many frames, then some keys, each after all that the one before asked for."""
 
     def after(frames: int, *keys: str, hand_over: bool = False):
         async def run(pilot) -> None:
@@ -19,10 +19,11 @@ def after(time, until, looking):
                 await pilot.press("tab")
             for _ in range(frames):
                 await time.pass_frames(1)
-            await pilot.press(*keys)
-            inspecting = isinstance(app.screen, InspectScreen) and app.screen.inspection.tree is not None
-            if inspecting:
-                await looking(app)
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause()
+                if isinstance(app.screen, InspectScreen) and app.screen.inspection.tree is not None:
+                    await looking(app)
             await pilot.pause()
 
         return run
