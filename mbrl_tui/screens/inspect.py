@@ -17,6 +17,7 @@ from agents.records import Decision
 from mbrl_tui.dream.dream_game import DreamGame
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.dream.task import Task
+from mbrl_tui.dream.tree import Branch
 from mbrl_tui.messages import Computed, NotComputed
 from mbrl_tui.play.clock import Time
 from mbrl_tui.screens.action_menu import ActionMenu
@@ -37,6 +38,9 @@ from mbrl_tui.widgets.rollout_strip import RolloutStrip
 
 FRAMES_A_SECOND = 6.0
 """At which an imagined future is played: slow enough to follow with the eye."""
+PATIENCE = 0.08
+"""Seconds that a new branch has to come before its place is shown without it: mostly it comes sooner, and all is laid
+out once instead of twice."""
 MODELS = {"emulator": "emulator: not learnt, it is the game itself"}
 """What a rollout's model means, where its name alone does not say it."""
 
@@ -97,6 +101,8 @@ class InspectScreen(PlayingScreen):
         self._asked: Task | None = None
         self._beat = self.set_interval(1 / FRAMES_A_SECOND, self._run_on, pause=True)
         self._runs = False
+        self._awaited: Branch | None = None
+        self._patient = False
         self._decision: Decision | None = None  # as the bars show it
         self._status_shown = ""
 
@@ -137,7 +143,23 @@ class InspectScreen(PlayingScreen):
             self.action_back()
             return
         self.set_to_work()
-        self.show()
+        if not self._comes_soon():
+            self.show()
+
+    def _comes_soon(self) -> bool:
+        """Whether the branch under the cursor is not known yet, and was asked for less than `PATIENCE` ago."""
+        here = self.inspection.here if self.inspection.tree is not None else None
+        if here is None or here.parent is None or here.rollout is not None or self._computing is None:
+            return False
+        if here is not self._awaited:
+            self._awaited, self._patient = here, True
+            self.set_timer(PATIENCE, self._wait_no_longer)
+        return self._patient
+
+    def _wait_no_longer(self) -> None:
+        self._patient = False
+        if self._awaited is not None and self._awaited.rollout is None:
+            self.go_on()
 
     def set_to_work(self) -> None:
         """Compute what is wanted next, if nothing is being computed."""

@@ -5,6 +5,7 @@ import pytest
 from inspected import SIZE, said, strips, view
 
 from mbrl_tui.dream.sight import Lens
+from mbrl_tui.screens import inspect
 from mbrl_tui.screens.action_menu import ActionMenu
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.key_hints import hints_for
@@ -94,6 +95,33 @@ async def test_a_branch_grows_from_the_menu_and_is_seen_below_its_parent(open_ap
         await pilot.press("f", "down", "x")
         await pilot.pause()
         assert len(strips(app)) == 5
+
+
+async def test_a_branch_that_takes_its_time_has_its_place_meanwhile(open_app, agent, inspecting, looking, until):
+    app = open_app("watch")
+    async with app.run_test(size=SIZE) as pilot:
+        inspection = await inspecting(pilot)
+        agent.may_look.clear()
+        await pilot.press("right", "b", "enter")
+        await until(lambda: len(strips(app)) == 6)
+        assert inspection.here.rollout is None
+        agent.may_look.set()
+        await looking(app)
+        assert inspection.here.rollout is not None
+
+
+async def test_a_branch_that_comes_at_once_is_laid_out_once(open_app, inspecting, looking, monkeypatch):
+    app = open_app("watch")
+    async with app.run_test(size=SIZE) as pilot:
+        inspection = await inspecting(pilot)
+        shown = []
+        monkeypatch.setattr(app.screen, "show", lambda: shown.append(inspection.here.rollout))
+        monkeypatch.setattr(inspect, "PATIENCE", 60.0)
+        await pilot.press("right", "b", "enter")
+        await looking(app)
+        assert inspection.here.parent is not None
+        assert shown
+        assert all(rollout is not None for rollout in shown)
 
 
 async def test_thinking_better_of_a_branch_changes_nothing(open_app, inspecting):
