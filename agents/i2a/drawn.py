@@ -14,7 +14,7 @@ Memory = tuple[torch.Tensor, ...]
 class Drawn:
     """What a trunk makes of B stacks of frames.
 
-    features (B, C, …): for what comes of the step. planes (B, h/4, w/4, PLANES, 16): the next frames.
+    features (B, C, …): for what comes of the step. planes (B, h/4, w/4, 16, PLANES): the next frames.
     memory: after this step. moves (B,) float32: −log p of where things are drawn as gone, summed over them. doubt (B,)
     float32: the entropies, in nats, of the beliefs in where each goes, summed. Both 0 of a trunk that has no beliefs.
     """

@@ -40,7 +40,7 @@ FEW = 32
 class Expectation:
     """What the model expects of one step of B rows.
 
-    change  (B, h', w', 16) logits that a pixel changes. levels (B, h', w', LEVELS, 16) logits of its new grey if so.
+    change  (B, h', w', 16) logits that a pixel changes. levels (B, h', w', 16, LEVELS) logits of its new grey if so.
     rewards (B,) expected. alive, playing (B,) logits that no life is lost, that the game goes on.
     memory: of the trunk, after this step. moves, doubt (B,): as `agents.i2a.drawn.Drawn` has them.
     """
@@ -130,7 +130,7 @@ class EnvironmentModel(nn.Module):
         summary = torch.cat([pooled.sum(-1) / self.usual[..., 0, 0].numel(), pooled.amax(-1)], 1)
         with torch.autocast(summary.device.type, enabled=False):
             rewards, alive, playing = self.heads(summary.float()).unbind(1)
-        change, levels = drawn.planes[..., 0, :], drawn.planes[..., 1:, :]
+        change, levels = drawn.planes[..., 0].contiguous(), drawn.planes[..., 1:]
         return Expectation(change, levels, rewards, alive, playing, drawn.memory, drawn.moves, drawn.doubt)
 
     def step(
@@ -138,8 +138,8 @@ class EnvironmentModel(nn.Module):
     ) -> tuple[torch.Tensor, Expectation]:
         """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it; all as in `forward`."""
         expected = self(stacks, actions, memory, wanted)
-        row, line, column, pixel = drawn = (expected.change > 0).nonzero(as_tuple=True)  # (K,) each: few of all pixels
-        levels = expected.levels.detach()[row, line, column, :, pixel].argmax(-1)
+        _, line, _, pixel = drawn = (expected.change > 0).nonzero(as_tuple=True)  # (K,) each: few of all pixels
+        levels = expected.levels.detach()[drawn].argmax(-1)
         frames = stacks[..., -1, :].index_put(drawn, self.greys[line, 0, pixel, levels])
         return push(stacks, frames), expected
 
@@ -219,9 +219,9 @@ class EnvironmentModel(nn.Module):
         # −log σ(±x), the changed pixels weighted.
         choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share)
         counts = torch.maximum(share, UNCHANGED_LEVEL * (logits.detach() > 0))
-        row, line, column, pixel = drawn = counts.nonzero(as_tuple=True)  # (K,) each: the pixels whose grey counts
+        _, line, _, pixel = drawn = counts.nonzero(as_tuple=True)  # (K,) each: the pixels whose grey counts
         levels = self.level_of[line, 0, pixel, target[drawn].int()].long()
-        surprise = F.cross_entropy(expected.levels[row, line, column, :, pixel].float(), levels, reduction="none")
+        surprise = F.cross_entropy(expected.levels[drawn].float(), levels, reduction="none")
         # On a frame first: sums over as many numbers as there happen to be are not the same twice on every device.
         grey = CHANGED_WEIGHT * torch.zeros_like(logits).index_put(drawn, surprise * counts[drawn])
         return {"change": choice.sum((1, 2, 3)) / FEW, "level": grey.sum((1, 2, 3)) / FEW}

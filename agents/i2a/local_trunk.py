@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
+from agents.i2a.canvas import Canvas
 from agents.i2a.cells import CELL, PIXELS, PLANES, to_cells
 from agents.i2a.drawn import Drawn, Memory
-from agents.i2a.movers import DIMMED, Moved, Movers, by_row
+from agents.i2a.movers import Moved, Movers, by_row, dimmed
 
 REACH = 2
 """Cells, in each direction, that a cell sees at once: as far as things move in one step of most games."""
@@ -105,19 +106,23 @@ class LocalTrunk(nn.Module):
         # An embedding is looked up as an index is, but gathers its gradient in order, and much faster.
         acted = F.embedding(actions[rows] * self.action.shape[1] + places, self.action.flatten(0, 1))
         known = acted + self._ends(moved, len(stacks))[rows, places] @ self.ends
-        x = torch.relu(self.read(seen.to(dtype).mul_(DIMMED)) + known.to(dtype))
+        x = torch.relu(self.read(dimmed(seen, self.read)) + known.to(dtype))
         told = x.new_zeros(len(stacks) * rimmed, self.tell.out_features)
         told = told.index_put((centres,), self.tell(x).to(x.dtype))
         heard = F.embedding(around, told).flatten(1)
         x = torch.relu(self.hear(heard) + self.own(x))
         x = torch.relu(x + self.mix(x))
+        canvas = Canvas(len(stacks), self.cells, x.device)
+        lines, columns = places // self.cells[1], places % self.cells[1]
+        at_rest = canvas.frames()[..., 0]
+        at_rest.fill_(-SURELY)
+        at_rest[rows, lines, columns] = 0
         with torch.autocast(x.device.type, enabled=False):
-            drawn = rearrange(self.draw(x.float()), "k (c p) -> k c p", c=PLANES)
-        still = drawn.new_zeros(len(stacks), self.cells[0] * self.cells[1], PLANES, PIXELS)
-        still[:, :, 0] = -SURELY
-        planes = still.index_put((rows, places), drawn).unflatten(1, self.cells)
+            drawn = rearrange(self.draw(x.float()), "k (c p) -> k p c", c=PLANES)
+        canvas.draw(canvas.pixels_of(rows, lines, columns), drawn)
+        moved.draw(canvas)
         features = torch.cat([by_row(x, rows, numbers, len(stacks)), moved.features.to(x.dtype)], 1).transpose(1, 2)
-        return Drawn(features, planes + moved.planes, memory, moved.moves, moved.doubt)
+        return Drawn(features, canvas.frames(), memory, moved.moves, moved.doubt)
 
     def _ends(self, moved: Moved, count: int) -> torch.Tensor:
         """Of every cell of so many frames the pixels at which things leave it, then those at which things arrive in it:
@@ -132,5 +137,6 @@ class LocalTrunk(nn.Module):
 
 def near_change(before: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
     """Cells (B, h', w') no more than `REACH` cells away from one that differs in two frames (B, h', w', 16)."""
-    changed = (before != now).any(-1)[:, None].float()
+    # Eight pixels at a time: to look through the last axis pixel by pixel takes longer than all else here.
+    changed = (before.view(torch.int64) != now.view(torch.int64)).any(-1)[:, None].float()
     return F.max_pool2d(changed, 2 * REACH + 1, 1, REACH)[:, 0] > 0

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
+from agents.i2a.canvas import RIM, Canvas, order_of_cells
 from agents.i2a.cells import CELL, PLANES, from_cells
 
 MOVERS = 6
@@ -39,24 +40,37 @@ DIMMED = 1 / 64
 """Of greys, so that a network reads numbers about 1; a power of two, which costs no bit of them."""
 
 
+def dimmed(greys: torch.Tensor, layer: nn.Linear) -> torch.Tensor:
+    """Greys (…) uint8 as a layer is to read them, in the precision in which it computes: none of their bits is lost."""
+    dtype = torch.bfloat16 if torch.is_autocast_enabled(greys.device.type) else layer.weight.dtype
+    return greys.to(dtype).mul_(DIMMED)
+
+
 @dataclass(frozen=True)
 class Moved:
     """What is said of the K things in B frames, of which none has more than M.
 
-    features (B, M, C): for what comes of the step, 0 where a frame has fewer. planes (B, h', w', PLANES, 16) float32:
-    to be added to a drawing. rows (K,): the frame of each. leaves, reaches (K, 2) int64: line and column from where
-    and to where it goes; arrives (K,) bool: whether it goes anywhere, else `reaches` means nothing. moves, doubt (B,):
-    as `Drawn` has them.
+    features (B, M, C): for what comes of the step, 0 where a frame has fewer. rows, numbers (K,): the frame of each,
+    and its number there. leaves, reaches (K, 2) int64: line and column from where and to where it goes; arrives (K,)
+    bool: whether it goes anywhere, else `reaches` means nothing. moves, doubt (B,): as `Drawn` has them. drawings: what
+    is drawn around each and where it has gone, as pixels (K, n) int64 of a `Canvas` and planes (K, n, PLANES) float32.
     """
 
     features: torch.Tensor
-    planes: torch.Tensor
+    drawings: list[tuple[torch.Tensor, torch.Tensor]]
     rows: torch.Tensor
+    numbers: torch.Tensor
     leaves: torch.Tensor
     reaches: torch.Tensor
     arrives: torch.Tensor
     moves: torch.Tensor
     doubt: torch.Tensor
+
+    def draw(self, canvas: Canvas) -> None:
+        for number in self.numbers.unique():  # one after the other: the order of a sum decides its last bit
+            things = (self.numbers == number).nonzero()[:, 0]
+            for pixels, planes in self.drawings:
+                canvas.draw(pixels[things], planes[things])
 
 
 @dataclass(frozen=True)
@@ -99,11 +113,12 @@ class Movers(nn.Module):
     """
 
     usual: torch.Tensor
+    by_cell: torch.Tensor
 
     def __init__(self, units: int, features: int, num_actions: int, stack: int, cells: tuple[int, int]):
         super().__init__()
         self.shape = (cells[0] * CELL, cells[1] * CELL)
-        self.rimmed = (self.shape[0] + 2 * FAR, self.shape[1] + 2 * FAR)  # windows end in the rim, not at the edge
+        self.rimmed = (self.shape[0] + 2 * RIM * CELL, self.shape[1] + 2 * RIM * CELL)
         self.read = nn.Linear(SIDE * SIDE * stack, units)
         # What happens can depend on what is done, and on the place: bricks of each line are worth another reward.
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, units))
@@ -129,6 +144,7 @@ class Movers(nn.Module):
         with torch.no_grad():
             self.expect.bias[:NOWHERE] = -(steps[:, None] + steps).flatten() / (2 * STRIDE**2)
         self.register_buffer("usual", torch.zeros(self.shape))
+        self.register_buffer("by_cell", order_of_cells(cells), persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
         """Learn from frames (N, h, w) uint8 what is usual: a thing is where that has given way."""
@@ -168,11 +184,11 @@ class Movers(nn.Module):
         rows, numbers = meant.nonzero(as_tuple=True)
         centres = every[rows, numbers]  # (K, 2)
         windows = self._windows(rows, centres, FAR)
-        seen = F.pad(frames, (0, 0, FAR, FAR, FAR, FAR)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
+        seen = F.pad(frames, (0, 0, *[RIM * CELL] * 4)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
         # Looked up as embeddings, here and below: an index would gather its gradient in any order.
         where = F.embedding(actions[rows], self.action)
         where = where + F.embedding(centres[:, 0], self.line) + F.embedding(centres[:, 1], self.column)
-        x = torch.relu(self.read(seen.flatten(1).to(dtype).mul_(DIMMED)) + where.to(dtype))
+        x = torch.relu(self.read(dimmed(seen.flatten(1), self.read)) + where.to(dtype))
         x = torch.relu(x + self.mix(x))
 
         with torch.autocast(x.device.type, enabled=False):
@@ -210,11 +226,12 @@ class Movers(nn.Module):
             looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]
         entropy = -(belief.exp() * belief).sum(-1).detach()
         moves, doubt = things.by_frame(torch.stack([things.surprise(choices), entropy], 1)).sum(1).unbind(1)
-        drawings = [(things.windows, drawn), (self._windows(rows, reaches, LOOK), looks)]
+        around, there = self._on_canvas(things.windows), self._on_canvas(self._windows(rows, reaches, LOOK))
         return Moved(
             features=things.by_frame(told),
-            planes=self._picture(len(things.meant), things.numbers, drawings),
+            drawings=[(around, drawn), (there, looks)],
             rows=rows,
+            numbers=things.numbers,
             leaves=centres,
             reaches=reaches,
             arrives=arrives,
@@ -229,27 +246,17 @@ class Movers(nn.Module):
         return torch.stack([lines.clamp(0, self.shape[0] - 1), columns.clamp(0, self.shape[1] - 1)], -1)
 
     def _windows(self, rows: torch.Tensor, centres: torch.Tensor, reach: int) -> torch.Tensor:
-        """The pixels (K, side · side) up to `reach` ≤ `FAR` away from centres (K, 2) in frames (K,) that have a rim of
-        `FAR`, counted line by line, frame by frame."""
+        """The pixels (K, side · side) up to `reach` ≤ `FAR` away from centres (K, 2) in frames (K,) with a rim, counted
+        line by line, frame by frame."""
         height, width = self.rimmed
-        side = torch.arange(FAR - reach, FAR + reach + 1, device=rows.device)
+        side = torch.arange(RIM * CELL - reach, RIM * CELL + reach + 1, device=rows.device)
         corners = (rows * height + centres[:, 0]) * width + centres[:, 1]
         return corners[:, None] + (side[:, None] * width + side).flatten()
 
-    def _picture(
-        self, count: int, numbers: torch.Tensor, drawings: list[tuple[torch.Tensor, torch.Tensor]]
-    ) -> torch.Tensor:
-        """The sum (count, h', w', PLANES, 16) of what is drawn into windows of so many frames: pixels (K, n) and planes
-        (K, n, PLANES) each, by K things that have their numbers (K,) in their frames.
-        """
-        height, width = self.rimmed
-        total = drawings[0][1].new_zeros(count * height * width, PLANES)
-        for number in numbers.unique():  # one after the other: the order of a sum decides its last bit
-            things = (numbers == number).nonzero()[:, 0]
-            for pixels, planes in drawings:
-                total.index_add_(0, pixels[things].flatten(), planes[things].flatten(0, 1))
-        picture = total.view(-1, height, width, PLANES)[:, FAR:-FAR, FAR:-FAR]
-        return rearrange(picture, "b (h i) (w j) c -> b h w c (i j)", i=CELL, j=CELL)
+    def _on_canvas(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The same pixels, counted cell by cell."""
+        area = len(self.by_cell)
+        return pixels - pixels % area + self.by_cell[pixels % area]
 
 
 def by_row(parts: torch.Tensor, rows: torch.Tensor, numbers: torch.Tensor, count: int) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
@@ -35,10 +36,13 @@ class RolloutEncoder(nn.Module):
         """frames (N, A, H, h', w', 16) uint8, rewards (N, A, H), present (N, h', w', 16) uint8; gives (N, A, units)."""
         count, actions, horizon = rewards.shape
         dtype = torch.bfloat16 if torch.is_autocast_enabled(frames.device.type) else torch.float32
-        imagined = frames.to(dtype) / 255
-        change = imagined - present[:, None, None].to(dtype) / 255
-        x = rearrange(torch.cat([imagined, change], -1), "n a k h w c -> (k n a) c h w")
-        x = torch.relu(self.read(x))
+        # read([frame, frame − present]), with the present, the same for all, read once for each game.
+        of_frame, of_change = self.read.weight.split(PIXELS, 1)
+        imagined = rearrange(frames, "n a k h w c -> (k n a) h w c").to(dtype).div_(255).permute(0, 3, 1, 2)
+        seen = F.conv2d(imagined, of_frame + of_change, self.read.bias, stride=2)
+        before = F.conv2d((present.to(dtype) / 255).permute(0, 3, 1, 2), of_change, stride=2)
+        x = seen.view(horizon, count, actions, *seen.shape[1:]) - before[:, None]
+        x = torch.relu(x.flatten(0, 2))
         x = torch.relu(self.shrink(x))
         x = torch.relu(self.dense(x.permute(0, 2, 3, 1).flatten(1))).float()
         x = rearrange(x, "(k n a) f -> k (n a) f", k=horizon, n=count)

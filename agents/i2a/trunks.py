@@ -110,8 +110,8 @@ def _drawn(features: torch.Tensor, planes: torch.Tensor, memory: Memory) -> Draw
 
 
 def as_cells(planes: torch.Tensor) -> torch.Tensor:
-    """Planes (B, C, h, w) as cells (B, h/4, w/4, C, 16)."""
-    return rearrange(planes, "b c (h i) (w j) -> b h w c (i j)", i=CELL, j=CELL)
+    """Planes (B, C, h, w) as cells (B, h/4, w/4, 16, C)."""
+    return rearrange(planes, "b c (h i) (w j) -> b h w (i j) c", i=CELL, j=CELL)
 
 
 Trunk = LocalTrunk | ConvolutionalTrunk | ConvLSTMTrunk

@@ -45,7 +45,7 @@ def test_all_kinds_have_the_promised_shapes(kind: str) -> None:
     assert after.dtype == torch.uint8
     assert torch.equal(after[..., :-1, :], stacks[..., 1:, :])
     assert expected.change.shape == (5, 6, 4, 16)
-    assert expected.levels.shape == (5, 6, 4, LEVELS, 16)
+    assert expected.levels.shape == (5, 6, 4, 16, LEVELS)
     for part in (expected.rewards, expected.alive, expected.playing):
         assert part.shape == (5,)
 
@@ -94,8 +94,8 @@ def test_new_greys_are_those_that_pixels_of_a_line_take() -> None:
     assert [level_of[grey] for grey in (0, 30, 49, 51, 110, 255)] == [0, 0, 0, 1, 3, 5]
     model.greys.zero_()
     model.greys[1] += torch.arange(LEVELS, dtype=torch.uint8) + 1
-    drawn = torch.full((1, SIZE // 4, SIZE // 4, PLANES, 16), -1.0)
-    drawn[:, 1, 2, 0, 7], drawn[:, 1, 2, 3, 7] = 1.0, 2.0  # one pixel changes, and takes level 2
+    drawn = torch.full((1, SIZE // 4, SIZE // 4, 16, PLANES), -1.0)
+    drawn[:, 1, 2, 7, 0], drawn[:, 1, 2, 7, 3] = 1.0, 2.0  # one pixel changes, and takes level 2
     made = Drawn(torch.zeros(1, model.trunk.features, 1), drawn, (), *torch.zeros(2, 1))
     model.trunk.forward = lambda *_: made  # type: ignore
     stacks, _ = model.step(torch.full((1, SIZE // 4, SIZE // 4, 2, 16), 77, dtype=torch.uint8), torch.tensor([0]), ())
@@ -105,11 +105,11 @@ def test_new_greys_are_those_that_pixels_of_a_line_take() -> None:
 
 def test_the_loss_of_a_drawing_by_hand() -> None:
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(8, 8))
-    levels = torch.zeros(2, 2, 2, LEVELS, 16)
+    levels = torch.zeros(2, 2, 2, 16, LEVELS)
     change = torch.full((2, 2, 2, 16), -100.0)
     last, target = torch.zeros(2, 2, 2, 16, dtype=torch.uint8), torch.zeros(2, 2, 2, 16, dtype=torch.uint8)
     target[0, 1, 0, 9] = 102  # the third of 0, 51, 102, 153, 204, 255
-    change[0, 1, 0, 9], levels[0, 1, 0, 2, 9] = 1.0, 2.0
+    change[0, 1, 0, 9], levels[0, 1, 0, 9, 2] = 1.0, 2.0
     change[1, 0, 0, 3] = 0.5  # should have stayed, at the first level
     expected = Expectation(change, levels, *torch.zeros(3, 2), (), *torch.zeros(2, 2))
     losses = model._drawing_losses(expected, last, target)
@@ -180,7 +180,7 @@ def stubbed(moves: list[float], change: float = -100.0) -> EnvironmentModel:
     """A model that draws nothing, however things moved in each step."""
     torch.manual_seed(0)
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(8, 8))
-    made, steps = torch.full((2, 2, 2, PLANES, 16), change), iter(moves)
+    made, steps = torch.full((2, 2, 2, 16, PLANES), change), iter(moves)
 
     def forward(stacks: torch.Tensor, actions: torch.Tensor, memory: tuple[()], wanted: torch.Tensor) -> Drawn:
         model.handed.append(wanted)

@@ -30,8 +30,8 @@ def stacks_of(*pixels: tuple[int, int, int, int]) -> torch.Tensor:
 
 
 def drawn_at(logits: torch.Tensor) -> list[tuple[int, int]]:
-    """The first and the last cell, line and column, of which something is said: (h', w', PLANES, 16)."""
-    active = (logits[..., 0, :] != -SURELY).any(-1).nonzero()
+    """The first and the last cell, line and column, of which something is said: (h', w', 16, PLANES)."""
+    active = (logits[..., 0] != -SURELY).any(-1).nonzero()
     return [tuple(active.amin(0).tolist()), tuple(active.amax(0).tolist())]
 
 
@@ -40,14 +40,14 @@ def test_it_draws_around_what_has_moved_and_nowhere_else() -> None:
     with torch.no_grad():
         drawn = trunk()(stacks, torch.tensor([1]), ()).planes
     assert drawn_at(drawn[0]) == [(5 - REACH, 9 - REACH), (5 + REACH, 9 + REACH)]
-    assert ((drawn[0, ..., 0, :] != -SURELY).any(-1)).sum() == (2 * REACH + 1) ** 2
+    assert ((drawn[0, ..., 0] != -SURELY).any(-1)).sum() == (2 * REACH + 1) ** 2
 
 
 def test_what_stands_still_is_at_rest() -> None:
     stacks = stacks_of((0, 0, 30, 30), (0, 1, 30, 30))
     with torch.no_grad():
         drawn = trunk()(stacks, torch.tensor([1]), ()).planes
-    assert (drawn[..., 0, :] == -SURELY).all()
+    assert (drawn[..., 0] == -SURELY).all()
 
 
 def test_it_learns_where_things_begin_by_themselves() -> None:
@@ -92,7 +92,7 @@ def test_actions_matter_and_their_gradients_arrive() -> None:
     torch.nn.init.normal_(built.movers.draw.weight)
     both = built(stacks, torch.tensor([0, 1]), (), stacks_of((0, 0, 30, 30), (0, 1, 30, 33), (1, 1, 30, 33)))
     assert not torch.allclose(both.planes[0], both.planes[1])
-    (both.planes[..., 0, :].sum() + both.features.sum() + both.moves.sum()).backward()
+    (both.planes[..., 0].sum() + both.features.sum() + both.moves.sum()).backward()
     for name, parameter in built.named_parameters():
         assert parameter.grad.abs().max() > 0, name
     assert built.action.grad[0, 7 * SIDE + 7].abs().max() > 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from agents.i2a.canvas import Canvas
 from agents.i2a.cells import PLANES, from_cells, stack_to_cells
 from agents.i2a.movers import FAR, LOOK, MOVERS, NEAR, NOWHERE, Moved, Movers, likeliest, went
 from agents.i2a.movers import SIDE as WINDOW
@@ -81,8 +82,14 @@ def look(built: Movers, *frames: torch.Tensor, action: int = 1, after: torch.Ten
 
 def drawn(built: Movers, *frames: torch.Tensor, action: int = 1, after: torch.Tensor | None = None) -> torch.Tensor:
     """(h, w, PLANES)."""
-    planes = look(built, *frames, action=action, after=after).planes
-    return from_cells(planes[0].movedim(2, 0)).movedim(0, 2)
+    return on_canvas(look(built, *frames, action=action, after=after), 1)[0]
+
+
+def on_canvas(moved: Moved, count: int) -> torch.Tensor:
+    """(count, h, w, PLANES)."""
+    canvas = Canvas(count, (SIDE, SIDE), torch.device("cpu"))
+    moved.draw(canvas)
+    return from_cells(canvas.frames().movedim(-1, 0)).movedim(0, -1)
 
 
 def extent(drawing: torch.Tensor) -> list[list[int]]:
@@ -121,7 +128,7 @@ def test_where_nothing_moves_nothing_is_said() -> None:
     after = stack_to_cells(torch.stack([quiet, quiet]))
     moved = built(stack_to_cells(torch.stack([quiet, busy])), torch.tensor([2, 2]), after)
     assert moved.features.shape == (2, 1, 8)
-    for part in (moved.features, moved.planes, moved.moves, moved.doubt):
+    for part in (moved.features, on_canvas(moved, 2), moved.moves, moved.doubt):
         assert part[0].abs().sum() == 0 < part[1].abs().sum()
 
 
