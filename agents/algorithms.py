@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agents.dreamer.actions import Actions
     from agents.dreamer.world_model import WorldModel
-    from agents.envs.guided import GuidedGames
+    from agents.envs.guided import GuidedGames, SideBySide
     from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent, Games, Trainer
     from agents.runs.directory import RunConfig
@@ -170,7 +170,7 @@ def _dreamer_view(game: str) -> AtariSettings:
 def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dreamer.train import DreamerTrainer
 
-    return DreamerTrainer(config, games, run.seed, device, _guides(run, config))
+    return DreamerTrainer(config, games, run.seed, device, _guide(run, config))
 
 
 def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
@@ -179,12 +179,20 @@ def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.dev
     from agents.dreamer.train import DreamerTrainer
 
     planner = Planner(config, actions_of(games))
-    return DreamerTrainer(config, games, run.seed, device, _guides(run, config), planner=planner)
+    return DreamerTrainer(config, games, run.seed, device, _guide(run, config), planner=planner)
 
 
-def _guides(run: RunConfig, config: Any) -> list[Callable[[], GuidedGames]]:
-    """What makes the games of each agent that the config names."""
-    return [partial(_guided_games, run, name, config.num_games) for name in config.guides]
+def _guide(run: RunConfig, config: Any) -> Callable[[], SideBySide] | None:
+    """What makes the games of the agents that the config names, of each as many; None where it names none."""
+
+    def games() -> SideBySide:
+        from agents.envs.guided import SideBySide
+
+        each, more = divmod(config.num_games, len(config.guides))
+        shares = [each + (number < more) for number in range(len(config.guides))]
+        return SideBySide([_guided_games(run, *part) for part in zip(config.guides, shares, strict=True)])
+
+    return games if config.guides else None
 
 
 def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...] = ()) -> GuidedGames:

@@ -66,10 +66,14 @@ class DreamerConfig:
     """Steps to learn from, its own or another agent's, before the first update. Paper's code: 50,000."""
     from_agent: str = ""
     """Other agents (shipped ones, runs, folders; with commas between them) whose games the world model learns from
-    too. They are drawn from as the agent's own are, and never overwritten: a beginner sees no half-broken wall."""
+    too. They are drawn from as the agent's own are, which never overwrite them: a beginner sees no half-broken wall."""
     collect: int = 0
-    """Steps of their games in all, of each agent as many; one costs as much as one of its own, beside
+    """Steps of their games that are kept, of each agent as many; one costs as much as one of its own, beside
     `replay_capacity`. They count neither as steps nor as score of this agent."""
+    collect_per_update: int = 0
+    """Steps that they go on to play for each update, the oldest overwritten; 0: none. Steps that are seen too often are
+    learnt by heart: after 29,000 updates on the same 240,000 steps, 0.3 % of the bricks of walls that are a third gone
+    were wrong, and 7.5 % in games that were new."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
     pixel_weight: float = 300.0
@@ -214,6 +218,9 @@ class DreamerConfig:
         most = self.replay_capacity // self.num_games * self.num_games
         check_range("learning_starts (with this replay_capacity)", self.learning_starts, 0, most)
         check_range("collect", self.collect, 0, 100_000_000)
+        check_range("collect_per_update", self.collect_per_update, 0, 1_000_000)
+        if len(self.guides) > self.num_games:
+            raise UserError(f"{len(self.guides)} agents cannot share {self.num_games} games. Raise num_games.")
         if bool(self.guides) != bool(self.collect):
             raise UserError(
                 "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "
@@ -224,6 +231,7 @@ class DreamerConfig:
 BREAKOUT = DreamerConfig(
     from_agent="breakout-a2c,breakout-pqn",
     collect=160_000,
+    collect_per_update=128,
     pretrain=9_000,
     dream_temperature=0.25,
     overshoot=10,

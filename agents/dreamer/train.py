@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from agents.dreamer.planning import Planner
 from agents.dreamer.rssm import State
 from agents.dreamer.strips import CONTEXT, DREAMT, dream_on, strip
 from agents.dreamer.world_model import Batch, WorldModel
-from agents.envs.guided import GuidedGames
+from agents.envs.guided import Guided
 from agents.errors import check_finite
 from agents.interfaces import Games, is_continuous
 from agents.layers import Workers, as_saved, autocast, channels_last, faster_precision, from_saved
@@ -63,8 +63,8 @@ class DreamerTrainer:
 
     learner: how the actor learns in dreams; None takes what the config names.
     planner: decides instead of an actor; then there is nothing to be learnt in dreams.
-    guides: each makes the games of one of the agents that the config names. They play `config.collect` steps in equal
-        parts before this one plays its own, which never overwrites them.
+    guide: makes the games of the agents that the config names. They play `config.collect` steps before this one plays
+        its own, which never overwrites them, and go on as `config.collect_per_update` says.
     All that it does follows from the config, the seed, and how the machine computes: the precision that was found
     faster when training began, which a resumed training keeps, and the number of threads.
     """
@@ -75,11 +75,12 @@ class DreamerTrainer:
         games: Games,
         seed: int = 0,
         device: torch.device | None = None,
-        guides: Sequence[Callable[[], GuidedGames]] = (),
+        guide: Callable[[], Guided] | None = None,
         learner: Learner | None = None,
         planner: Planner | None = None,
     ):
-        self.config, self.games, self.guides = config, games, guides
+        self.config, self.games, self.guide = config, games, guide
+        self._guided: Guided | None = None
         self.device = device or torch.device("cpu")
         torch.manual_seed(seed)
         num_actions = len(games.action_names)
@@ -97,7 +98,7 @@ class DreamerTrainer:
         self.lent = self._new_lent_replay()
         self.random = np.random.default_rng(seed)
         self.step, self.updates, self.borrowed = 0, 0, 0
-        self._steps_owed = 0.0
+        self._steps_owed, self._looks_owed = 0.0, 0
         # As for DQN: independent parts for independent threads beat threads that meet after every layer.
         most = max(1, min(config.batch_size // SMALLEST_PART, torch.get_num_threads()))
         equal = next(count for count in range(most, 0, -1) if config.batch_size % count == 0)
@@ -110,7 +111,7 @@ class DreamerTrainer:
         return SequenceReplay(capacity, self.games.num_games, *kind, action_size)
 
     def _new_lent_replay(self) -> SequenceReplay:
-        """With a row more for each agent, whose games begin with one; none is overwritten, but by a resume midway."""
+        """With a row more for each agent whose games are new: none is overwritten as long as none goes on."""
         count, agents = self.games.num_games, max(1, len(self.config.guides))
         return self._new_replay((math.ceil(self.config.collect / count) + agents) * count)
 
@@ -157,17 +158,19 @@ class DreamerTrainer:
                 yield Update(self.step, self.updates, metrics, picture=self._picture())
 
     def _borrow(self) -> Iterator[Update]:
-        """Look on at games of other agents; none of these steps counts as the agent's own."""
-        for number, guide in enumerate(self.guides, 1):
-            share = self.config.collect * number / len(self.guides)
-            if self.borrowed >= share:
-                continue
-            games = guide()
-            self.lent.add_first(games.reset(int(self.random.integers(2**31))))
-            while self.borrowed < share:
-                self.lent.add_steps(games.step(self.random))
-                self.borrowed += self.games.num_games
-                yield Update(self.step, self.updates, {"borrowed": float(self.borrowed)})
+        """Look on at games of other agents, before its own; none of these steps counts as the agent's own."""
+        while self.guide and self.borrowed < self.config.collect:
+            self._look_on()
+            yield Update(self.step, self.updates, {"borrowed": float(self.borrowed)})
+
+    def _look_on(self) -> None:
+        """One step of other agents' games, which begin anew where a run goes on."""
+        if self._guided is None:
+            assert self.guide is not None
+            self._guided = self.guide()
+            self.lent.add_first(self._guided.reset(int(self.random.integers(2**31))))
+        self.lent.add_steps(self._guided.step(self.random))
+        self.borrowed += self.games.num_games
 
     def _pretrain(self) -> Iterator[Update]:
         """Learn the world from what was borrowed, where there is enough of it."""
@@ -232,6 +235,10 @@ class DreamerTrainer:
         c = self.config
         for group in self.optimizers["model"].param_groups:
             group["lr"] = self.model_learning_rate
+        self._looks_owed += c.collect_per_update if self.guide else 0
+        while self._looks_owed >= self.games.num_games:
+            self._looks_owed -= self.games.num_games
+            self._look_on()
         drawn = sample_together(self._replays, c.batch_size, c.batch_length, self.random, c.ends_share)
         results = list(self._workers.map(self._model_gradient, self._split(drawn)))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +14,18 @@ from agents.interfaces import Agent, GameSteps, act_in_games
 
 EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)
 """ε of the games, in turns: good play shows late boards, bad play shows what follows a mistake."""
+
+
+class Guided(Protocol):
+    """Games that others play."""
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Begin all games; what the watching agent sees, (N, stack, *frame)."""
+        ...
+
+    def step(self, random: np.random.Generator) -> GameSteps:
+        """One decision in every game, as the watching agent sees it."""
+        ...
 
 
 class GuidedGames:
@@ -35,6 +49,7 @@ class GuidedGames:
         self._guide = guide
         self._games = [AtariGame(game, replace(settings, **view), seed) for seed in range(num_games)]
         self._eyes = [game.watch(settings) for game in self._games]
+        self.num_games = num_games
         self._epsilon = np.resize(np.array(epsilons), num_games)
         self._fire = self._games[0].fire_action if settings.fire else None
 
@@ -84,3 +99,19 @@ class GuidedGames:
         games = self._games
         choices = act_in_games(self._guide, observations, self._memory, lambda: [game.snapshot() for game in games])
         return choices.argmax(-1)
+
+
+class SideBySide:
+    """Games of several guides as those of one (implements `Guided`): the first one's, then the second one's, …"""
+
+    def __init__(self, guided: Sequence[GuidedGames]):
+        self._guided = guided
+
+    def reset(self, seed: int) -> np.ndarray:
+        """As `GuidedGames.reset`, of all of them with seeds of their own."""
+        first = np.cumsum([0, *(guided.num_games for guided in self._guided)])
+        return np.concatenate([guided.reset(seed + int(k)) for guided, k in zip(self._guided, first, strict=False)])
+
+    def step(self, random: np.random.Generator) -> GameSteps:
+        columns = zip(*(vars(guided.step(random)).values() for guided in self._guided), strict=True)
+        return GameSteps(*(np.concatenate(column) for column in columns))

@@ -56,3 +56,9 @@ def test_guides_are_named_with_commas_between_them() -> None:
     assert DreamerConfig().guides == ()
     assert DreamerConfig(from_agent="one", collect=80).guides == ("one",)
     assert DreamerConfig(from_agent="one, two ,three", collect=80).guides == ("one", "two", "three")
+
+
+def test_every_guide_has_a_game_at_least() -> None:
+    assert DreamerConfig(from_agent="one,two", collect=80, num_games=2, replay_capacity=200, learning_starts=20).guides
+    with pytest.raises(UserError, match="2 agents cannot share 1 games"):
+        DreamerConfig(from_agent="one,two", collect=80, num_games=1, replay_capacity=200, learning_starts=20)

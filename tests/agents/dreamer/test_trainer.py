@@ -1,6 +1,6 @@
 """The trainer: what follows from a seed, what resuming brings back, and the order of its stages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,12 @@ class Guide(Squares):
         return super().step(np.full(4, self._action))
 
 
-def trainer(seed: int = 0, guides: Sequence[Callable[[], Guide]] = (), **settings: Any) -> DreamerTrainer:
+def trainer(seed: int = 0, guide: Callable[[], Guide] | None = None, **settings: Any) -> DreamerTrainer:
     values = {
         **{"batch_size": 4, "batch_length": 4, "dreams": 6, "horizon": 3, "learning_starts": 40, "kl_warmup": 4},
         **{"replay_capacity": 400, "replay_ratio": 1.0, "num_games": 4, "target_period": 3, **settings},
     }
-    trainer = DreamerTrainer(DreamerConfig(**values), Squares(), seed, guides=guides)
+    trainer = DreamerTrainer(DreamerConfig(**values), Squares(), seed, guide=guide)
     trainer.precision = torch.float32  # which one is faster is measured, and may come out either way
     return trainer
 
@@ -174,7 +174,7 @@ def test_a_resumed_training_goes_on_as_the_other_would(tmp_path: Path) -> None:
 
 
 def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path: Path) -> None:
-    one = trainer(guides=[Guide], from_agent="another", collect=80, pretrain=5)
+    one = trainer(guide=Guide, from_agent="another", collect=80, pretrain=5)
     actor = {name: tensor.clone() for name, tensor in one.behaviour.state_dict().items()}
     model = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
     updates = []
@@ -193,18 +193,18 @@ def test_borrowed_games_and_pretraining_come_first_and_count_as_no_step(tmp_path
     def fail() -> Guide:
         raise AssertionError("what was borrowed is not borrowed again")
 
-    after = resumed(one, trainer(guides=[fail], from_agent="another", collect=80, pretrain=5), tmp_path)
+    after = resumed(one, trainer(guide=fail, from_agent="another", collect=80, pretrain=5), tmp_path)
     assert [update.step for update in after.train(12)] == [4, 8, 12]
 
 
 def test_its_own_games_never_overwrite_those_of_others(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"from_agent": "right,left", "collect": 160, "replay_capacity": 120}
-    one = trainer(guides=[Guide, lambda: Guide(action=0)], **settings)
+    settings: dict[str, Any] = {"from_agent": "another", "collect": 82, "replay_capacity": 120}
+    one = trainer(guide=Guide, **settings)
     run(one, 400)
     assert (one.replay.added, one.replay.rows) == (101, 30)
-    right, left = one.lent.columns["actions"][1:21], one.lent.columns["actions"][22:42]
-    assert (right == 1).mean() > 0.7
-    assert not left.any()
+    assert (one.borrowed, one.lent.added, one.lent.rows) == (84, 22, 22)
+    assert one.lent.columns["first"][0].all()
+    assert (one.lent.columns["actions"][1:][~one.lent.columns["first"][1:]] == 1).all()
     after = resumed(one, trainer(**settings), tmp_path)
     for kept, loaded in zip(one.lent.columns.values(), after.lent.columns.values(), strict=True):
         np.testing.assert_array_equal(kept, loaded)
@@ -213,38 +213,37 @@ def test_its_own_games_never_overwrite_those_of_others(tmp_path: Path) -> None:
 
 def test_an_older_run_that_kept_all_in_one_replay_borrows_anew(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"from_agent": "another", "collect": 80}
-    one = trainer(guides=[Guide], **settings)
+    one = trainer(guide=Guide, **settings)
     run(one, 60)
     tensors = {name: tensor for name, tensor in one.training_tensors().items() if not name.startswith("lent.")}
     counters = {name: value for name, value in one.training_counters().items() if name != "lent_added"}
     files = [name for name in one.save_replay(tmp_path) if not name.startswith("lent")]
-    after = trainer(guides=[Guide], **settings)
+    after = trainer(guide=Guide, **settings)
     after.restore(one.weights(), tensors, counters, tmp_path, files)
     assert (after.borrowed, len(after.lent), len(after.replay)) == (0, 0, len(one.replay))
     run(after, 64)
     assert after.borrowed == 80
 
 
-@pytest.mark.parametrize("collect", [81, 82, 88])
-def test_each_guide_plays_its_part_and_nothing_of_it_is_overwritten(collect: int, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"from_agent": "right, left", "collect": collect, "learning_starts": 400}
-    guides: list[Callable[[], Guide]] = [Guide, lambda: Guide(action=0)]
-    one = trainer(guides=guides, **settings)
-    run(one, 4)
-    assert one.borrowed == -(-collect // 4) * 4
-    assert one.lent.added <= one.lent.rows
-    halfway = trainer(guides=guides, **settings)
-    for update in halfway.train(4):
-        if update.metrics["borrowed"] == 60:  # of the second guide
+def test_others_go_on_to_play_for_each_update(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"from_agent": "another", "collect": 80, "collect_per_update": 6, "pretrain": 4}
+    one = trainer(guide=Guide, **settings)
+    made = []
+    for update in one.train(40):
+        made.append((one.updates, one.borrowed))
+        if update.step == 40:
             break
-    made: list[int] = []
-    guides = [lambda: pytest.fail("its part is done"), lambda: made.append(1) or Guide(action=0)]  # type: ignore
-    after = resumed(halfway, trainer(guides=guides, **settings), tmp_path)
-    run(after, 4)
-    assert made == [1]
-    assert after.borrowed == one.borrowed
-    right = (one.lent.columns["actions"] == 1).sum()
-    assert (after.lent.columns["actions"] == 1).sum() == right
+    # Six steps an update, as far as they are whole steps of four games: of pretraining too.
+    assert {(updates, 80 + updates * 6 // 4 * 4) for updates in range(1, one.updates + 1)} == set(made[20:])
+    assert one.lent.added > one.lent.rows == 21
+    after = resumed(one, trainer(guide=lambda: Guide(action=0), **settings), tmp_path)
+    newest = after.lent.added
+    after.learn()
+    after.learn()
+    rows = np.arange(newest, after.lent.added) % after.lent.rows
+    assert after.lent.columns["first"][rows[0]].all()  # other games: no window goes over from one to the other
+    assert len(rows) == 1 + 3
+    assert not after.lent.columns["actions"][rows].any()
 
 
 def test_the_models_learning_rate_halves_after_pretraining_down_to_the_least() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
-from agents.envs.guided import GuidedGames
+from agents.envs.guided import GuidedGames, SideBySide
 from agents.envs.settings import AtariSettings
 from agents.records import Decision, Moment
 
@@ -99,3 +99,20 @@ def test_without_a_guide_games_are_played_at_random() -> None:
     taken = np.concatenate([games.step(random).actions for _ in range(60)])
     assert set(taken.tolist()) == {0, 1, 2, 3}
     assert games.screens.shape == (2, 210, 160, 3)
+
+
+def test_games_of_two_guides_stand_side_by_side() -> None:
+    def games(epsilon: float, count: int) -> GuidedGames:
+        return GuidedGames(Mover(), AtariSettings(), "breakout", count, COLOUR, (epsilon,))
+
+    both = SideBySide([games(0.0, 2), games(1.0, 3)])
+    seen = both.reset(5)
+    alone = [games(0.0, 2), games(1.0, 3)]
+    wanted = np.concatenate([alone[0].reset(5), alone[1].reset(7)])
+    np.testing.assert_array_equal(seen, wanted)
+    random, again = np.random.default_rng(0), np.random.default_rng(0)
+    for _ in range(30):
+        steps = both.step(random)
+        parts = [guided.step(again) for guided in alone]
+        for name, column in vars(steps).items():
+            np.testing.assert_array_equal(column, np.concatenate([getattr(part, name) for part in parts]))
