@@ -158,7 +158,7 @@ class RolloutStrip(Widget):
         self._window = range(0)  # the frames that are drawn
         self._blocks: dict[int, Block] = {}  # for each frame its picture, and the line below it
         self._lines: list[Strip] | None = None
-        self._drawn_size = Size()
+        self._drawn_size = Size()  # asking a widget for its size takes long
 
     def show(
         self,
@@ -212,8 +212,8 @@ class RolloutStrip(Widget):
     def _frame_size(self, rollout: Rollout) -> tuple[int, int]:
         """(columns, rows) of a small frame."""
         height, width = rollout.frames.shape[2:4]
-        rows = max(1, self.size.height - self._annotations.heading - len(self._footings))
-        return cells.fit(height, width, max(1, self.size.width), rows, self.pixel_aspect)
+        rows = max(1, self._drawn_size.height - self._annotations.heading - len(self._footings))
+        return cells.fit(height, width, max(1, self._drawn_size.width), rows, self.pixel_aspect)
 
     def _pitch(self, rollout: Rollout) -> int:
         """Columns from one frame to the next."""
@@ -229,7 +229,7 @@ class RolloutStrip(Widget):
     def _visible(self, rollout: Rollout) -> range:
         """Frames in view; scrolls no further than it must to hold the cursor."""
         count = rollout.horizon + 1
-        fitting = max(1, min(count, (self.size.width - SIDE) // self._pitch(rollout)))
+        fitting = max(1, min(count, (self._drawn_size.width - SIDE) // self._pitch(rollout)))
         if self._cursor is not None:
             ahead = min(1, fitting - 1)  # the frame after the cursor stays in view too, and the one before it
             self._first = min(max(self._first, self._cursor + ahead - fitting + 1), self._cursor - ahead)
@@ -267,7 +267,7 @@ class RolloutStrip(Widget):
 
     def _draw(self, rollout: Rollout, count: int) -> list[Strip]:
         """The first `count` lines."""
-        width = self.size.width
+        width = self._drawn_size.width
         self._window = visible = self._visible(rollout)
         blocks = [self._side(rollout), self._gap(visible[0] - 1, visible[0])]
         for frame in visible:
@@ -292,13 +292,13 @@ class RolloutStrip(Widget):
         segment = Segment(" ", self.visual_style.rich_style)
         if right == self._annotations.parted:
             lost = self._style("lost")
-            return [[Segment("╳", lost)], *[[Segment("│", lost)]] * (self.size.height - 1)]
+            return [[Segment("╳", lost)], *[[Segment("│", lost)]] * (self._drawn_size.height - 1)]
         if self._cursor in (left, right):
             side = "▌" if self._cursor == left else "▐"
             if not self._selected:
-                return [[Segment(side, self._style("faint"))], *[[segment]] * (self.size.height - 1)]
+                return [[Segment(side, self._style("faint"))], *[[segment]] * (self._drawn_size.height - 1)]
             segment = Segment(side, self._style("mark"))
-        return [[segment]] * self.size.height
+        return [[segment]] * self._drawn_size.height
 
     @property
     def _title(self) -> str:
@@ -309,7 +309,7 @@ class RolloutStrip(Widget):
 
     def _side(self, rollout: Rollout) -> Block:
         """The text at the left: the label, and what this future brings."""
-        height, notes = self.size.height, self._annotations
+        height, notes = self._drawn_size.height, self._annotations
         lines = [(self._title, "selected" if self._selected else "label")]
         if self._best:
             lines.append(("  ★ best", "best"))
@@ -365,7 +365,7 @@ class RolloutStrip(Widget):
 
     def _picture(self, rollout: Rollout, frame: int) -> Block:
         """The small frame, in the lines that the heading and the footing leave."""
-        height = self.size.height - self._annotations.heading - len(self._footings)
+        height = self._drawn_size.height - self._annotations.heading - len(self._footings)
         width = self._pitch(rollout) - 1
         if height < 1:
             return []
