@@ -74,6 +74,8 @@ class DreamerConfig:
     """Steps that they go on to play for each update, the oldest overwritten; 0: none. Steps that are seen too often are
     learnt by heart: after 29,000 updates on the same 240,000 steps, 0.3 % of the bricks of walls that are a third gone
     were wrong, and 7.5 % in games that were new."""
+    lent_weight: float = 1.0
+    """How often a step of theirs is learnt from, beside 1 for one of its own."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
     pixel_weight: float = 300.0
@@ -218,6 +220,7 @@ class DreamerConfig:
         most = self.replay_capacity // self.num_games * self.num_games
         check_range("learning_starts (with this replay_capacity)", self.learning_starts, 0, most)
         check_range("collect", self.collect, 0, 100_000_000)
+        check_range("lent_weight", self.lent_weight, 0.001, 1_000)
         check_range("collect_per_update", self.collect_per_update, 0, 1_000_000)
         if len(self.guides) > self.num_games:
             raise UserError(f"{len(self.guides)} agents cannot share {self.num_games} games. Raise num_games.")

@@ -239,7 +239,8 @@ class DreamerTrainer:
         while self._looks_owed >= self.games.num_games:
             self._looks_owed -= self.games.num_games
             self._look_on()
-        drawn = sample_together(self._replays, c.batch_size, c.batch_length, self.random, c.ends_share)
+        sizes, weights = (c.batch_size, c.batch_length), (1.0, c.lent_weight)
+        drawn = sample_together(self._replays, *sizes, self.random, c.ends_share, weights)
         results = list(self._workers.map(self._model_gradient, self._split(drawn)))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
         starts = [awake for _, _, awake in results]

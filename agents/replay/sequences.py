@@ -133,23 +133,31 @@ class SequenceReplay(Ring):
 
 
 def sample_together(
-    replays: Sequence[SequenceReplay], batch_size: int, length: int, random: np.random.Generator, ends_share: float = 0
+    replays: Sequence[SequenceReplay],
+    batch_size: int,
+    length: int,
+    random: np.random.Generator,
+    ends_share: float = 0,
+    weights: Sequence[float] | None = None,
 ) -> Sequences:
-    """Draw windows from several replays as if they were one: no row, and no end, counts for more than another.
+    """Draw windows from several replays as if they were one.
 
     ends_share: share of the windows that are drawn for the life, or the game, that ends in them, if any has ended.
+    weights: of each replay, how often a row or an end of it is drawn, beside those of the others; None: all alike.
     Raises ValueError where no replay has enough rows.
     """
-    able = [replay for replay in replays if replay.ready(length)]
+    weighed = zip(replays, weights or [1.0] * len(replays), strict=True)
+    able = [(replay, weight) for replay, weight in weighed if weight and replay.ready(length)]
     if not able:
         raise ValueError(f"no replay holds {length} rows yet")
-    rows, ends = (np.array([count(replay) for replay in able]) for count in (len, lambda replay: replay.ends))
+    rows = np.array([weight * len(replay) for replay, weight in able])
+    ends = np.array([weight * replay.ends for replay, weight in able])
     for_end = round(ends_share * batch_size) if ends.any() else 0
     parts = []
-    for weights, count, by_end in ((rows, batch_size - for_end, False), (ends, for_end, True)):
+    for chances, count, by_end in ((rows, batch_size - for_end, False), (ends, for_end, True)):
         if not count:
             continue
-        for replay, share in zip(able, random.multinomial(count, weights / weights.sum()), strict=True):
+        for (replay, _), share in zip(able, random.multinomial(count, chances / chances.sum()), strict=True):
             draw = replay.draw_ends if by_end else replay.draw
             if share:
                 parts.append(replay.windows(*draw(int(share), length, random), length))
