@@ -14,7 +14,7 @@ from agents.catalogue import build_games
 from agents.envs.names import resolve_game
 from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
-from agents.interfaces import Agent, Games, is_continuous, needs_snapshots
+from agents.interfaces import Agent, DeliberatingAgent, Games, Memoryless, is_continuous, needs_snapshots
 from agents.settings import check_range
 
 
@@ -104,15 +104,18 @@ def _games_for(agent: Agent, game: str, episodes: int, settings: AtariSettings |
 
 
 def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, playing: np.ndarray) -> np.ndarray:
-    """As `Agent.act_batch`. Who imagines with the emulator is not asked about games that are over: each would cost as
+    """As `Agent.act_batch`. Who decides by what it imagines is not asked about games that are over: each would cost as
     much as one that is played.
     """
-    if not isinstance(games, SeparateGames) or not needs_snapshots(agent):
+    if needs_snapshots(agent) and isinstance(games, SeparateGames):
+        snapshots = games.snapshots()
+        asked = agent.act_snapshots(observations[playing], [snapshots[row] for row in np.flatnonzero(playing)])
+    elif isinstance(agent, DeliberatingAgent) and isinstance(agent, Memoryless):
+        asked = agent.act_batch(observations[playing], None)
+    else:
         return agent.act_batch(observations, memory)
-    choices = np.full((len(observations), len(games.action_names)), 1 / len(games.action_names), np.float32)
-    snapshots = games.snapshots()
-    asked = [snapshots[row] for row in np.flatnonzero(playing)]
-    choices[playing] = agent.act_snapshots(observations[playing], asked)
+    choices = np.full((len(observations), asked.shape[1]), 1 / asked.shape[1], np.float32)
+    choices[playing] = asked
     return choices
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agents.catalogue import ALGORITHMS
-from agents.envs.atari import AtariGame
+from agents.envs.atari import AtariGame, AtariGames
 from agents.envs.emulator import EmulatorModel
 from agents.envs.guided import GuidedGames
 from agents.envs.separate import SeparateGames
@@ -152,19 +152,24 @@ def test_whole_games_of_one_who_needs_the_emulator_are_the_games_it_plays_alone(
     assert any(returns)
 
 
-def test_one_who_needs_the_emulator_is_not_asked_about_games_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    agent, asked = built(model="emulator", horizon=1), []
-    act = agent.act_snapshots
-    monkeypatch.setattr(agent, "act_snapshots", lambda seen, snaps: asked.append(len(snaps)) or act(seen, snaps))
+@pytest.mark.parametrize(
+    ("model", "ask", "games"), [("emulator", "act_snapshots", SeparateGames), ("learnt", "act_batch", AtariGames)]
+)
+def test_one_who_imagines_is_not_asked_about_games_that_are_over(
+    model: str, ask: str, games: type[SeparateGames | AtariGames], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, asked = built(model=model, horizon=1), []
+    act = getattr(agent, ask)
+    monkeypatch.setattr(agent, ask, lambda seen, *rest: asked.append(len(seen)) or act(seen, *rest))
     ends = iter(range(100))
-    step = SeparateGames.step
+    step = games.step
 
-    def ending(games: SeparateGames, actions: np.ndarray) -> GameSteps:
-        steps = step(games, actions)
+    def ending(self: SeparateGames | AtariGames, actions: np.ndarray) -> GameSteps:
+        steps = step(self, actions)
         steps.terminated[min(2, next(ends))] = True  # one game after another
         return steps
 
-    monkeypatch.setattr(SeparateGames, "step", ending)
+    monkeypatch.setattr(games, "step", ending)
     play_whole_games(agent, "breakout", 3, SETTINGS)
     assert asked == [3, 2, 1]
 
