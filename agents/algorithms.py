@@ -183,14 +183,19 @@ def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.dev
 
 
 def _guide(run: RunConfig, config: Any) -> Callable[[], SideBySide] | None:
-    """What makes the games of the agents that the config names, of each as many; None where it names none."""
+    """What makes the games of the agents that the config names, shared as evenly as can be; None for no such agents."""
 
     def games() -> SideBySide:
-        from agents.envs.guided import SideBySide
+        from agents.envs.guided import EXPLORATION, SideBySide
 
         each, more = divmod(config.num_games, len(config.guides))
-        shares = [each + (number < more) for number in range(len(config.guides))]
-        return SideBySide([_guided_games(run, *part) for part in zip(config.guides, shares, strict=True)])
+        guided, before = [], 0
+        for number, name in enumerate(config.guides):
+            share, turn = each + (number < more), before % len(EXPLORATION)
+            # ε goes round over all games, or several agents would play well in all of theirs.
+            guided.append(_guided_games(run, name, share, EXPLORATION[turn:] + EXPLORATION[:turn]))
+            before += share
+        return SideBySide(guided)
 
     return games if config.guides else None
 

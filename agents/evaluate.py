@@ -104,8 +104,9 @@ def _games_for(agent: Agent, game: str, episodes: int, settings: AtariSettings |
 
 
 def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, playing: np.ndarray) -> np.ndarray:
-    """As `Agent.act_batch`. Who decides by what it imagines is not asked about games that are over: each would cost as
-    much as one that is played.
+    """As `Agent.act_batch`. Who decides by what it imagines, and remembers nothing, is not asked about games that are
+    over: each would cost as much as one that is played. For others it costs little, and a batch of another size could
+    change the last bit of what they decide.
     """
     if needs_snapshots(agent) and isinstance(games, SeparateGames):
         snapshots = games.snapshots()

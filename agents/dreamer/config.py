@@ -66,14 +66,15 @@ class DreamerConfig:
     """Steps to learn from, its own or another agent's, before the first update. Paper's code: 50,000."""
     from_agent: str = ""
     """Other agents (shipped ones, runs, folders; with commas between them) whose games the world model learns from
-    too. They are drawn from as the agent's own are, which never overwrite them: a beginner sees no half-broken wall."""
+    too, as evenly as they can share `num_games`. The agent's own never overwrite them: a beginner sees no half-broken
+    wall."""
     collect: int = 0
-    """Steps of their games that are kept, of each agent as many; one costs as much as one of its own, beside
-    `replay_capacity`. They count neither as steps nor as score of this agent."""
+    """Steps of their games that are kept; one costs as much as one of its own, beside `replay_capacity`. They count
+    neither as steps nor as score of this agent."""
     collect_per_update: int = 0
-    """Steps that they go on to play for each update, the oldest overwritten; 0: none. Steps that are seen too often are
-    learnt by heart: after 29,000 updates on the same 240,000 steps, 0.3 % of the bricks of walls that are a third gone
-    were wrong, and 7.5 % in games that were new."""
+    """Steps that they go on to play for each update, those of pretraining too; the oldest are overwritten. 0: none.
+    Steps that are seen too often are learnt by heart: after 29,000 updates on the same 240,000, 0.3 % of the bricks of
+    walls that are a third gone were wrong, and 7.5 % in games that were new."""
     lent_weight: float = 1.0
     """How often a step of theirs is learnt from, beside 1 for one of its own."""
     pretrain: int = 1
@@ -222,8 +223,9 @@ class DreamerConfig:
         check_range("collect", self.collect, 0, 100_000_000)
         check_range("lent_weight", self.lent_weight, 0.001, 1_000)
         check_range("collect_per_update", self.collect_per_update, 0, 1_000_000)
-        if len(self.guides) > self.num_games:
-            raise UserError(f"{len(self.guides)} agents cannot share {self.num_games} games. Raise num_games.")
+        count = len(self.guides)
+        if count > self.num_games:
+            raise UserError(f"{count} agents cannot share {self.num_games} games. Use: --set num_games={count}")
         if bool(self.guides) != bool(self.collect):
             raise UserError(
                 "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "

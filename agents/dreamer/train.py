@@ -111,7 +111,9 @@ class DreamerTrainer:
         return SequenceReplay(capacity, self.games.num_games, *kind, action_size)
 
     def _new_lent_replay(self) -> SequenceReplay:
-        """With a row more for each agent whose games are new: none is overwritten as long as none goes on."""
+        """With a row more for the games' first pictures, and one for each further agent: older runs, in which each had
+        games of its own, were saved so.
+        """
         count, agents = self.games.num_games, max(1, len(self.config.guides))
         return self._new_replay((math.ceil(self.config.collect / count) + agents) * count)
 
@@ -172,6 +174,13 @@ class DreamerTrainer:
         self.lent.add_steps(self._guided.step(self.random))
         self.borrowed += self.games.num_games
 
+    def _let_others_go_on(self) -> None:
+        """So many steps as are due before an update."""
+        self._looks_owed += self.config.collect_per_update if self.guide else 0
+        while self._looks_owed >= self.games.num_games:
+            self._looks_owed -= self.games.num_games
+            self._look_on()
+
     def _pretrain(self) -> Iterator[Update]:
         """Learn the world from what was borrowed, where there is enough of it."""
         while self.updates < self.config.pretrain and self._can_learn:
@@ -227,18 +236,16 @@ class DreamerTrainer:
 
     def learn(self) -> dict[str, float]:
         """One update of the model and, once it is pretrained, what actor and critic learn in dreams; gives its metrics.
+        The games of others, if there are any, go on before.
 
-        Raises TrainingDiverged where a number is not finite.
+        Raises TrainingDiverged where a number is not finite, and UserError where one of the others cannot be loaded.
         """
         if self.updates == 0:
             self._calibrate()
         c = self.config
         for group in self.optimizers["model"].param_groups:
             group["lr"] = self.model_learning_rate
-        self._looks_owed += c.collect_per_update if self.guide else 0
-        while self._looks_owed >= self.games.num_games:
-            self._looks_owed -= self.games.num_games
-            self._look_on()
+        self._let_others_go_on()
         sizes, weights = (c.batch_size, c.batch_length), (1.0, c.lent_weight)
         drawn = sample_together(self._replays, *sizes, self.random, c.ends_share, weights)
         results = list(self._workers.map(self._model_gradient, self._split(drawn)))
@@ -352,6 +359,7 @@ class DreamerTrainer:
             "updates": self.updates,
             "borrowed": self.borrowed,
             "steps_owed": self._steps_owed,
+            "looks_owed": self._looks_owed,
             "replay_added": self.replay.added,
             "lent_added": self.lent.added,
             "precision": as_saved(self.device, self.precision),
@@ -400,6 +408,6 @@ class DreamerTrainer:
             self.lent.load(replay_folder, lent, to_columns(tensors, "lent."), counters["lent_added"], LENT)
         else:  # an older run, which kept what it borrowed among its own steps and overwrites it
             self.lent, self.borrowed = self._new_lent_replay(), 0
-        self._steps_owed = counters["steps_owed"]
+        self._steps_owed, self._looks_owed = counters["steps_owed"], counters.get("looks_owed", 0)
         self.random.bit_generator.state = counters["random"]
         self.precision = from_saved(counters["precision"], self.device, self.precision)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from agents.i2a.canvas import RIM, Canvas, order_of_cells
+from agents.i2a.canvas import RIM, Canvas, order_of_cells, with_rim
 from agents.i2a.cells import CELL, PLANES, from_cells
 
 MOVERS = 6
@@ -29,6 +29,7 @@ LOOK = 4
 """Pixels around a place to which a thing goes, in each direction, that are drawn as it will look there."""
 FAR = 10
 """Pixels around a thing, in each direction, that are read and drawn; and as far as a thing goes in one step."""
+assert FAR <= RIM * CELL, "windows would reach beyond the rim, into other lines"
 SIDE = 2 * FAR + 1
 LOOKED = 2 * LOOK + 1
 NOWHERE = SIDE * SIDE
@@ -67,6 +68,7 @@ class Moved:
     doubt: torch.Tensor
 
     def draw(self, canvas: Canvas) -> None:
+        """Add it all to what is drawn into the B frames."""
         for number in self.numbers.unique():  # one after the other: the order of a sum decides its last bit
             things = (self.numbers == number).nonzero()[:, 0]
             for pixels, planes in self.drawings:
@@ -118,7 +120,8 @@ class Movers(nn.Module):
     def __init__(self, units: int, features: int, num_actions: int, stack: int, cells: tuple[int, int]):
         super().__init__()
         self.shape = (cells[0] * CELL, cells[1] * CELL)
-        self.rimmed = (self.shape[0] + 2 * RIM * CELL, self.shape[1] + 2 * RIM * CELL)
+        height, width = with_rim(cells)
+        self.rimmed = (height * CELL, width * CELL)
         self.read = nn.Linear(SIDE * SIDE * stack, units)
         # What happens can depend on what is done, and on the place: bricks of each line are worth another reward.
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, units))

@@ -143,11 +143,12 @@ def sample_together(
     """Draw windows from several replays as if they were one.
 
     ends_share: share of the windows that are drawn for the life, or the game, that ends in them, if any has ended.
-    weights: of each replay, how often a row or an end of it is drawn, beside those of the others; None: all alike.
+    weights: of each replay, above 0, how often a row or an end of it is drawn beside those of the others; None: all
+        alike.
     Raises ValueError where no replay has enough rows.
     """
     weighed = zip(replays, weights or [1.0] * len(replays), strict=True)
-    able = [(replay, weight) for replay, weight in weighed if weight and replay.ready(length)]
+    able = [(replay, weight) for replay, weight in weighed if replay.ready(length)]
     if not able:
         raise ValueError(f"no replay holds {length} rows yet")
     rows = np.array([weight * len(replay) for replay, weight in able])

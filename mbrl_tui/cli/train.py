@@ -37,7 +37,9 @@ def train(
     ] = None,
     collect: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=f"How many steps of them (default: {new_run.COLLECT:,} or the game's)."),
+        typer.Option(
+            min=1, metavar="N", help=f"How many steps of them to keep (default: {new_run.COLLECT:,} or the game's)."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="learnt|emulator|none", help="i2a: what imagines (default: learnt).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on, work
@@ -143,22 +144,22 @@ class InspectScreen(PlayingScreen):
             self.action_back()
             return
         self.set_to_work()
-        if not self._comes_soon():
+        if not self._holds_back():
             self.show()
 
-    def _comes_soon(self) -> bool:
-        """Whether the branch under the cursor is not known yet, and was asked for less than `PATIENCE` ago."""
+    def _holds_back(self) -> bool:
+        """Whether to wait for the branch under the cursor: it is not known yet, and was asked for a moment ago."""
         here = self.inspection.here if self.inspection.tree is not None else None
         if here is None or here.parent is None or here.rollout is not None or self._computing is None:
             return False
         if here is not self._awaited:
             self._awaited, self._patient = here, True
-            self.set_timer(PATIENCE, self._wait_no_longer)
+            self.set_timer(PATIENCE, partial(self._wait_no_longer, here))
         return self._patient
 
-    def _wait_no_longer(self) -> None:
-        self._patient = False
-        if self._awaited is not None and self._awaited.rollout is None:
+    def _wait_no_longer(self, branch: Branch) -> None:
+        if branch is self._awaited and branch.rollout is None:
+            self._patient = False
             self.go_on()
 
     def set_to_work(self) -> None:

@@ -158,7 +158,7 @@ class RolloutStrip(Widget):
         self._window = range(0)  # the frames that are drawn
         self._blocks: dict[int, Block] = {}  # for each frame its picture, and the line below it
         self._lines: list[Strip] | None = None
-        self._drawn_size = Size()  # asking a widget for its size takes long
+        self._drawn_size = Size()  # for which the lines are drawn; to ask a widget for its size takes long
 
     def show(
         self,

@@ -26,6 +26,8 @@ from agents.errors import UserError
         ({"collect": 5_000}, "Use: --from-agent NAME --collect N"),
         ({"from_agent": "one,,two", "collect": 5_000}, "from_agent must be names with commas between them, not 'one,,"),
         ({"from_agent": ",", "collect": 5_000}, "from_agent must be names"),
+        ({"collect_per_update": -1}, "collect_per_update"),
+        ({"lent_weight": 0.0}, "lent_weight must be a number from 0.001"),
         ({"gradient_clip": 0.0}, "gradient_clip"),
         ({"plan_elites": 65}, "plan_elites must be a number from 1 to 64"),
         ({"discount": 1.1}, "discount"),
@@ -60,5 +62,5 @@ def test_guides_are_named_with_commas_between_them() -> None:
 
 def test_every_guide_has_a_game_at_least() -> None:
     assert DreamerConfig(from_agent="one,two", collect=80, num_games=2, replay_capacity=200, learning_starts=20).guides
-    with pytest.raises(UserError, match="2 agents cannot share 1 games"):
+    with pytest.raises(UserError, match=r"2 agents cannot share 1 games\. Use: --set num_games=2"):
         DreamerConfig(from_agent="one,two", collect=80, num_games=1, replay_capacity=200, learning_starts=20)

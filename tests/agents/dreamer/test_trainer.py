@@ -14,6 +14,7 @@ from agents.dreamer.train import DreamerTrainer
 from agents.dreamer.world_model import Batch
 from agents.errors import TrainingDiverged
 from agents.interfaces import GameSteps
+from agents.replay.sequences import SequenceReplay, Sequences
 
 SIDE = 48
 
@@ -225,24 +226,60 @@ def test_an_older_run_that_kept_all_in_one_replay_borrows_anew(tmp_path: Path) -
     assert after.borrowed == 80
 
 
+def test_borrowing_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"from_agent": "one,two", "collect": 82, "learning_starts": 400}
+    one = trainer(guide=Guide, **settings)
+    for update in one.train(4):
+        if update.metrics["borrowed"] == 40:
+            break
+    before = one.lent.columns["frames"][:11].copy()
+    after = resumed(one, trainer(guide=lambda: Guide(action=0), **settings), tmp_path)
+    run(after, 4)
+    assert after.borrowed == 84
+    assert (after.lent.added, after.lent.rows) == (23, 23)
+    np.testing.assert_array_equal(after.lent.columns["frames"][:11], before)
+    assert after.lent.columns["first"][11].all()  # no window goes over from one game to another
+    assert not after.lent.columns["actions"][11:].any()
+
+
+def test_games_of_others_can_be_learnt_from_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    windows = SequenceReplay.windows
+
+    def watched(replay: SequenceReplay, rows: np.ndarray, *rest: Any) -> Sequences:
+        drawn.append((replay, len(rows)))
+        return windows(replay, rows, *rest)
+
+    monkeypatch.setattr(SequenceReplay, "windows", watched)
+    for weight, most in ((1000.0, 1.0), (0.001, 0.0)):
+        one = trainer(guide=Guide, from_agent="another", collect=80, lent_weight=weight)
+        run(one, 80)
+        drawn.clear()
+        for _ in range(10):
+            one.learn()
+        counts = {name: sum(n for who, n in drawn if who is replay) for name, replay in vars(one).items()}
+        assert counts["lent"] / (counts["lent"] + counts["replay"]) == pytest.approx(most, abs=0.1)
+
+
 def test_others_go_on_to_play_for_each_update(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"from_agent": "another", "collect": 80, "collect_per_update": 6, "pretrain": 4}
+    settings: dict[str, Any] = {"from_agent": "another", "collect": 80, "collect_per_update": 5, "pretrain": 4}
     one = trainer(guide=Guide, **settings)
     made = []
     for update in one.train(40):
         made.append((one.updates, one.borrowed))
         if update.step == 40:
             break
-    # Six steps an update, as far as they are whole steps of four games: of pretraining too.
-    assert {(updates, 80 + updates * 6 // 4 * 4) for updates in range(1, one.updates + 1)} == set(made[20:])
+    # Five steps an update, as far as they are whole steps of four games: of pretraining too.
+    assert {(updates, 80 + updates * 5 // 4 * 4) for updates in range(1, one.updates + 1)} == set(made[20:])
     assert one.lent.added > one.lent.rows == 21
     after = resumed(one, trainer(guide=lambda: Guide(action=0), **settings), tmp_path)
-    newest = after.lent.added
+    newest, owed = after.lent.added, one.training_counters()["looks_owed"]
+    assert owed == one.updates * 5 % 4 == 2
     after.learn()
     after.learn()
     rows = np.arange(newest, after.lent.added) % after.lent.rows
     assert after.lent.columns["first"][rows[0]].all()  # other games: no window goes over from one to the other
-    assert len(rows) == 1 + 3
+    assert len(rows) == 1 + (owed + 10) // 4
     assert not after.lent.columns["actions"][rows].any()
 
 

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from agents import algorithms
+from agents.dreamer.config import DreamerConfig
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
-from agents.envs.guided import GuidedGames, SideBySide
+from agents.envs.guided import EXPLORATION, GuidedGames, SideBySide
 from agents.envs.settings import AtariSettings
 from agents.records import Decision, Moment
 
@@ -116,3 +119,24 @@ def test_games_of_two_guides_stand_side_by_side() -> None:
         parts = [guided.step(again) for guided in alone]
         for name, column in vars(steps).items():
             np.testing.assert_array_equal(column, np.concatenate([getattr(part, name) for part in parts]))
+
+
+@pytest.mark.parametrize("guides", [("one", "two"), ("one", "two", "three")])
+def test_agents_share_the_games_of_a_run_and_every_degree_of_chance(guides, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, int, tuple[float, ...]]] = []
+
+    def games(run: None, name: str, count: int, epsilons: tuple[float, ...]) -> GuidedGames:
+        made.append((name, count, epsilons))
+        return GuidedGames(None, COLOUR, "breakout", count, COLOUR, (1.0,))
+
+    monkeypatch.setattr(algorithms, "_guided_games", games)
+    config = DreamerConfig(from_agent=",".join(guides), collect=80, num_games=8)
+    guide = algorithms._guide(None, config)
+    assert guide is not None
+    assert not made  # nothing is loaded before it is needed
+    assert len(guide().reset(0)) == 8
+    assert tuple(name for name, *_ in made) == guides
+    counts = [count for _, count, _ in made]
+    assert max(counts) - min(counts) <= 1
+    assert tuple(epsilon for _, count, epsilons in made for epsilon in epsilons[:count]) == EXPLORATION
+    assert algorithms._guide(None, DreamerConfig()) is None

@@ -94,6 +94,24 @@ def test_the_encoder_keeps_games_and_actions_apart_and_knows_the_order_of_time()
             assert differs.tolist() == [[False] * 3, [False, False, True]]
 
 
+def test_the_encoder_reads_each_frame_and_what_has_changed_in_it_since_the_present(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    encoder, read = RolloutEncoder(8, 16, (4, 4)), []
+    frames = torch.randint(0, 256, (2, 3, 5, 4, 4, 16), dtype=torch.uint8)
+    present = torch.randint(0, 256, (2, 4, 4, 16), dtype=torch.uint8)
+    monkeypatch.setattr(encoder.shrink, "forward", lambda x: read.append(x) or torch.zeros(len(x), 8, 1, 1))
+    with torch.no_grad():
+        encoder(frames, torch.zeros(2, 3, 5), present)
+        (read,) = read
+        for game, action, step in ((0, 0, 0), (0, 2, 4), (1, 1, 3)):
+            frame, now = frames[game, action, step] / 255, present[game] / 255
+            both = torch.cat([frame, frame - now], -1).permute(2, 0, 1)
+            wanted = torch.relu(encoder.read(both[None])[0])
+            torch.testing.assert_close(read[(step * 2 + game) * 3 + action], wanted, atol=1e-5, rtol=1e-4)
+
+
 def test_every_action_has_its_own_place_among_the_features() -> None:
     torch.manual_seed(0)
     network = I2ANetwork(I2AConfig(rollout_units=4), 4, 4, (80, 80))

@@ -101,7 +101,8 @@ def test_actions_matter_and_their_gradients_arrive() -> None:
 
 def test_nearness_by_hand() -> None:
     before, now = torch.zeros(2, 1, 6, 6, 16, dtype=torch.uint8)
-    now[0, 1, 4, 3] = 1
+    now[0, 1, 4, 3], now[0, 1, 4, 9] = 1, 1
     near = near_change(before, now)[0]
+    assert torch.equal(near, near_change(before, now * (torch.arange(16) > 7))[0])  # any pixel of a cell counts
     assert near.nonzero()[:, 0].unique().tolist() == [0, 1, 2, 3]
     assert near.nonzero()[:, 1].unique().tolist() == [2, 3, 4, 5]

@@ -110,7 +110,7 @@ async def test_a_branch_that_takes_its_time_has_its_place_meanwhile(open_app, ag
         assert inspection.here.rollout is not None
 
 
-async def test_a_branch_that_comes_at_once_is_laid_out_once(open_app, inspecting, looking, monkeypatch):
+async def test_a_branch_that_comes_at_once_is_not_shown_before(open_app, inspecting, looking, monkeypatch):
     app = open_app("watch")
     async with app.run_test(size=SIZE) as pilot:
         inspection = await inspecting(pilot)
@@ -120,7 +120,7 @@ async def test_a_branch_that_comes_at_once_is_laid_out_once(open_app, inspecting
         await pilot.press("right", "b", "enter")
         await looking(app)
         assert inspection.here.parent is not None
-        assert shown
+        assert shown[-1] is inspection.here.rollout
         assert all(rollout is not None for rollout in shown)
 
 
