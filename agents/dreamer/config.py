@@ -77,6 +77,10 @@ class DreamerConfig:
     walls that are a third gone were wrong, and 7.5 % in games that were new."""
     lent_weight: float = 1.0
     """How often a step of theirs is learnt from, beside 1 for one of its own."""
+    exchange_still: bool = False
+    """Whether sequences of pictures lend each other what stands still in them (`agents.replay.still`). With new games
+    all the time, 1,650 updates made of 4.5 % wrong bricks 4.4 % (15 steps on, in games that were not learnt from); 390
+    updates with this, too, made of these 3.8 %."""
     pretrain: int = 1
     """Updates of the world model alone, before the agent plays and dreams. Paper's code: 1."""
     pixel_weight: float = 300.0
@@ -237,6 +241,7 @@ BREAKOUT = DreamerConfig(
     from_agent="breakout-a2c,breakout-pqn",
     collect=160_000,
     collect_per_update=128,
+    exchange_still=True,
     pretrain=9_000,
     dream_temperature=0.25,
     overshoot=10,

@@ -28,6 +28,7 @@ from agents.layers import Workers, as_saved, autocast, channels_last, faster_pre
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay, Sequences, sample_together
+from agents.replay.still import exchange_still
 from agents.scores import Scores
 from agents.tensors import from_columns, to_columns, with_prefix
 
@@ -248,6 +249,8 @@ class DreamerTrainer:
         self._let_others_go_on()
         sizes, weights = (c.batch_size, c.batch_length), (1.0, c.lent_weight)
         drawn = sample_together(self._replays, *sizes, self.random, c.ends_share, weights)
+        if c.exchange_still and self.model.pictures:
+            drawn = exchange_still(drawn, self.random)
         results = list(self._workers.map(self._model_gradient, self._split(drawn)))
         metrics = self._descend([(losses, gradients) for losses, gradients, _ in results])
         starts = [awake for _, _, awake in results]

@@ -1,6 +1,7 @@
 """The trainer: what follows from a seed, what resuming brings back, and the order of its stages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.dreamer import train
 from agents.dreamer.config import DreamerConfig
 from agents.dreamer.rssm import Choice
 from agents.dreamer.train import DreamerTrainer
@@ -259,6 +261,26 @@ def test_games_of_others_can_be_learnt_from_more_often(monkeypatch: pytest.Monke
             one.learn()
         counts = {name: sum(n for who, n in drawn if who is replay) for name, replay in vars(one).items()}
         assert counts["lent"] / (counts["lent"] + counts["replay"]) == pytest.approx(most, abs=0.1)
+
+
+def test_what_stands_still_is_exchanged_before_it_is_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def exchange(sequences: Sequences, random: np.random.Generator) -> Sequences:
+        seen.append(replace(sequences, frames=np.full_like(sequences.frames, 7)))
+        return seen[-1]
+
+    monkeypatch.setattr(train, "exchange_still", exchange)
+    without, one = trainer(exchange_still=False), trainer(exchange_still=True)
+    run(without, 100)
+    assert not seen
+    run(one, 100)
+    assert len(seen) == one.updates > 1
+    read = []
+    prepare = one.model.prepare
+    monkeypatch.setattr(one.model, "prepare", lambda frames: read.append(frames) or prepare(frames))
+    one.learn()
+    assert (np.concatenate(read) == 7).all()
 
 
 def test_others_go_on_to_play_for_each_update(tmp_path: Path) -> None:
