@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 
 from agents.records import Rollout
 from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.dream.sight import Lens
 from mbrl_tui.dream.tree import Branch
 from mbrl_tui.widgets.drift_meter import drift_marks
-from mbrl_tui.widgets.rollout_strip import BARE, NARROWEST, Annotations, RolloutStrip
+from mbrl_tui.widgets.rollout_strip import BARE, NARROWEST, Annotations, RolloutStrip, RolloutStrips
 from mbrl_tui.widgets.writing import brief
 
 LARGE = (8, 13)
@@ -34,7 +33,7 @@ class Pair:
     truth: RolloutStrip
 
 
-class Futures(VerticalScroll, can_focus=False):
+class Futures(RolloutStrips):
     """Shows the futures of an `Inspection`. Clicks come up as `RolloutStrip.Chosen`, `branch_of` tells whose."""
 
     def __init__(self, count: int) -> None:

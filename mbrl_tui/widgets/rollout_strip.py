@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
+from textual.containers import VerticalScroll
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -61,13 +62,11 @@ class Annotations:
 PLAIN = Annotations()
 
 
-class RolloutStrip(Widget):
-    """Row `row` of a rollout: step and action above each frame, the reward earned on arriving and the value below.
-
-    pixel_aspect: as in `FrameView`; narrower here, so that more frames fit.
+class RolloutStrips(VerticalScroll, can_focus=False):
+    """Strips one above the other. The colours of their parts are kept here, once for all of them: whenever a screen
+    comes into view, each is worked out anew for every widget that has it.
     """
 
-    ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "rollout-strip--label",
         "rollout-strip--selected",
@@ -82,48 +81,63 @@ class RolloutStrip(Widget):
         "rollout-strip--lost",
     }
     DEFAULT_CSS = """
-    RolloutStrip {
-        width: 1fr;
-        height: 1fr;
-        min-height: 4;
-    }
-    RolloutStrip > .rollout-strip--label {
+    RolloutStrips > .rollout-strip--label {
         color: $text;
     }
-    RolloutStrip > .rollout-strip--selected {
+    RolloutStrips > .rollout-strip--selected {
         color: $primary;
         text-style: bold;
     }
-    RolloutStrip > .rollout-strip--best {
+    RolloutStrips > .rollout-strip--best {
         color: $text-success;
     }
-    RolloutStrip > .rollout-strip--cursor {
+    RolloutStrips > .rollout-strip--cursor {
         background: $primary;
         color: $text;
         text-style: bold;
     }
-    RolloutStrip > .rollout-strip--mark {
+    RolloutStrips > .rollout-strip--mark {
         color: $primary;
     }
-    RolloutStrip > .rollout-strip--faint {
+    RolloutStrips > .rollout-strip--faint {
         color: $primary 35%;
     }
-    RolloutStrip > .rollout-strip--reward {
+    RolloutStrips > .rollout-strip--reward {
         color: $text-warning;
         text-style: bold;
     }
-    RolloutStrip > .rollout-strip--muted {
+    RolloutStrips > .rollout-strip--muted {
         color: $text-muted;
     }
-    RolloutStrip > .rollout-strip--true {
+    RolloutStrips > .rollout-strip--true {
         color: $text-success;
     }
-    RolloutStrip > .rollout-strip--off {
+    RolloutStrips > .rollout-strip--off {
         color: $text-warning;
     }
-    RolloutStrip > .rollout-strip--lost {
+    RolloutStrips > .rollout-strip--lost {
         color: $text-error;
         text-style: bold;
+    }
+    """
+
+    def look(self, part: str) -> Style:
+        return self.get_component_rich_style(f"rollout-strip--{part}")
+
+
+class RolloutStrip(Widget):
+    """Row `row` of a rollout: step and action above each frame, the reward earned on arriving and the value below. It
+    stands in `RolloutStrips`.
+
+    pixel_aspect: as in `FrameView`; narrower here, so that more frames fit.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    RolloutStrip {
+        width: 1fr;
+        height: 1fr;
+        min-height: 4;
     }
     """
 
@@ -284,8 +298,9 @@ class RolloutStrip(Widget):
             drawn[0] = overwritten(drawn[0], width - 1, Segment("›", self._style("muted")))
         return drawn
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"rollout-strip--{name}")
+    def _style(self, part: str) -> Style:
+        assert isinstance(self.parent, RolloutStrips)
+        return self.parent.look(part)
 
     def _gap(self, left: int, right: int) -> Block:
         """The column between two frames, or at either end."""

@@ -8,7 +8,7 @@ from textual.geometry import Region
 from agents.records import Rollout
 from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
-from mbrl_tui.widgets.rollout_strip import SIDE, Annotations, RolloutStrip
+from mbrl_tui.widgets.rollout_strip import SIDE, Annotations, RolloutStrip, RolloutStrips
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
 
@@ -21,8 +21,9 @@ class Show(App):
         self.chosen: list[tuple[RolloutStrip, int]] = []
 
     def compose(self) -> ComposeResult:
-        yield RolloutStrip()
-        yield RolloutStrip(id="other")
+        with RolloutStrips():
+            yield RolloutStrip()
+            yield RolloutStrip(id="other")
 
     @property
     def strip(self) -> RolloutStrip:

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 from textual.app import App
-from textual.containers import Grid, Horizontal, Vertical
+from textual.containers import Grid, Horizontal
 from textual.widget import Widget
 
 from agents.records import Decision
 from mbrl_tui.widgets.decision_bars import DecisionBars
 from mbrl_tui.widgets.frame_view import FrameView
-from mbrl_tui.widgets.rollout_strip import RolloutStrip
+from mbrl_tui.widgets.rollout_strip import RolloutStrip, RolloutStrips
 from mbrl_tui.widgets.value_chart import ValueChart
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
@@ -60,7 +60,7 @@ def test_rollout_strips(snap_compare, eventful, theme):
         (strips[0], (eventful, 2, "RIGHT"), {"cursor": 6, "selected": True, "best": True, "action_names": NAMES}),
         (strips[1], (eventful, 3, "LEFT"), {"cursor": 6}),
     )
-    assert snap_compare(app_of(Vertical(*strips), theme), terminal_size=(80, 16), run_before=calls)
+    assert snap_compare(app_of(RolloutStrips(*strips), theme), terminal_size=(80, 16), run_before=calls)
 
 
 def test_decision_bars(snap_compare):
