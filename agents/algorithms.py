@@ -186,16 +186,10 @@ def _guide(run: RunConfig, config: Any) -> Callable[[], SideBySide] | None:
     """What makes the games of the agents that the config names, shared as evenly as can be; None for no such agents."""
 
     def games() -> SideBySide:
-        from agents.envs.guided import EXPLORATION, SideBySide
+        from agents.envs.guided import SideBySide, shared
 
-        each, more = divmod(config.num_games, len(config.guides))
-        guided, before = [], 0
-        for number, name in enumerate(config.guides):
-            share, turn = each + (number < more), before % len(EXPLORATION)
-            # ε goes round over all games, or several agents would play well in all of theirs.
-            guided.append(_guided_games(run, name, share, EXPLORATION[turn:] + EXPLORATION[:turn]))
-            before += share
-        return SideBySide(guided)
+        shares = shared(config.num_games, len(config.guides))
+        return SideBySide([_guided_games(run, name, *share) for name, share in zip(config.guides, shares, strict=True)])
 
     return games if config.guides else None
 

@@ -16,6 +16,19 @@ EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)
 """ε of the games, in turns: good play shows late boards, bad play shows what follows a mistake."""
 
 
+def shared(num_games: int, guides: int) -> list[tuple[int, tuple[float, ...]]]:
+    """Of each of so many guides how many of the games are its own, as evenly as can be, and their ε in turns.
+
+    ε goes round over all games: few games of each would else all be played well.
+    """
+    shares, before = [], 0
+    for guide in range(guides):
+        count, turn = (num_games + guides - 1 - guide) // guides, before % len(EXPLORATION)
+        shares.append((count, EXPLORATION[turn:] + EXPLORATION[:turn]))
+        before += count
+    return shares
+
+
 class Guided(Protocol):
     """Games that others play."""
 

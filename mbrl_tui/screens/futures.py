@@ -12,7 +12,8 @@ from mbrl_tui.dream.inspection import Inspection
 from mbrl_tui.dream.sight import Lens
 from mbrl_tui.dream.tree import Branch
 from mbrl_tui.widgets.drift_meter import drift_marks
-from mbrl_tui.widgets.rollout_strip import BARE, NARROWEST, Annotations, RolloutStrip, RolloutStrips
+from mbrl_tui.widgets.rollout_strip import BARE, NARROWEST, Annotations, RolloutStrip
+from mbrl_tui.widgets.rollout_strips import RolloutStrips
 from mbrl_tui.widgets.writing import brief
 
 LARGE = (8, 13)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
-from textual.containers import VerticalScroll
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -22,6 +21,7 @@ from agents.records import Rollout
 from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.action_signs import sign
 from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
+from mbrl_tui.widgets.rollout_strips import RolloutStrips
 from mbrl_tui.widgets.writing import brief, exactly, share, signed
 
 SIDE = 15  # columns of the text at the left
@@ -60,69 +60,6 @@ class Annotations:
 
 
 PLAIN = Annotations()
-
-
-class RolloutStrips(VerticalScroll, can_focus=False):
-    """Strips one above the other. The colours of their parts are kept here, once for all of them: whenever a screen
-    comes into view, each is worked out anew for every widget that has it.
-    """
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "rollout-strip--label",
-        "rollout-strip--selected",
-        "rollout-strip--best",
-        "rollout-strip--cursor",
-        "rollout-strip--mark",
-        "rollout-strip--faint",
-        "rollout-strip--reward",
-        "rollout-strip--muted",
-        "rollout-strip--true",
-        "rollout-strip--off",
-        "rollout-strip--lost",
-    }
-    DEFAULT_CSS = """
-    RolloutStrips > .rollout-strip--label {
-        color: $text;
-    }
-    RolloutStrips > .rollout-strip--selected {
-        color: $primary;
-        text-style: bold;
-    }
-    RolloutStrips > .rollout-strip--best {
-        color: $text-success;
-    }
-    RolloutStrips > .rollout-strip--cursor {
-        background: $primary;
-        color: $text;
-        text-style: bold;
-    }
-    RolloutStrips > .rollout-strip--mark {
-        color: $primary;
-    }
-    RolloutStrips > .rollout-strip--faint {
-        color: $primary 35%;
-    }
-    RolloutStrips > .rollout-strip--reward {
-        color: $text-warning;
-        text-style: bold;
-    }
-    RolloutStrips > .rollout-strip--muted {
-        color: $text-muted;
-    }
-    RolloutStrips > .rollout-strip--true {
-        color: $text-success;
-    }
-    RolloutStrips > .rollout-strip--off {
-        color: $text-warning;
-    }
-    RolloutStrips > .rollout-strip--lost {
-        color: $text-error;
-        text-style: bold;
-    }
-    """
-
-    def look(self, part: str) -> Style:
-        return self.get_component_rich_style(f"rollout-strip--{part}")
 
 
 class RolloutStrip(Widget):

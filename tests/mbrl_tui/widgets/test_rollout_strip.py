@@ -8,7 +8,8 @@ from textual.geometry import Region
 from agents.records import Rollout
 from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
-from mbrl_tui.widgets.rollout_strip import SIDE, Annotations, RolloutStrip, RolloutStrips
+from mbrl_tui.widgets.rollout_strip import SIDE, Annotations, RolloutStrip
+from mbrl_tui.widgets.rollout_strips import RolloutStrips
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
 

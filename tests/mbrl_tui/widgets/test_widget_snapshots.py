@@ -11,7 +11,8 @@ from textual.widget import Widget
 from agents.records import Decision
 from mbrl_tui.widgets.decision_bars import DecisionBars
 from mbrl_tui.widgets.frame_view import FrameView
-from mbrl_tui.widgets.rollout_strip import RolloutStrip, RolloutStrips
+from mbrl_tui.widgets.rollout_strip import RolloutStrip
+from mbrl_tui.widgets.rollout_strips import RolloutStrips
 from mbrl_tui.widgets.value_chart import ValueChart
 
 NAMES = ("NOOP", "FIRE", "RIGHT", "LEFT")
