@@ -42,7 +42,12 @@ class Futures(RolloutStrips):
         super().__init__(id="futures")
         self._pairs = [_new_pair() for _ in range(count)]
         self._shown: list[Branch] = []
+        self._held: Pair | None = None  # under the cursor
         self._roomy = True
+
+    def on_mount(self) -> None:
+        # A strip that was mounted is laid out when it is ready, after what was shown with it.
+        self.watch(self, "virtual_size", self._hold_after_layout)
 
     def compose(self) -> ComposeResult:
         for pair in self._pairs:
@@ -91,9 +96,10 @@ class Futures(RolloutStrips):
             # A future of the present shows what was there before until it is imagined anew: nothing flickers.
             if pair.truth.display:
                 self._show_truth(pair.truth, inspection, branch, numbers)
-            if selected and self.max_scroll_y:
-                self.call_after_refresh(self._hold, pair)
+            if selected:
+                self._held = pair
         self._shown = rows
+        self._hold_after_layout()
 
     def _make_room(self, count: int) -> None:
         fresh = [_new_pair() for _ in range(count - len(self._pairs))]
@@ -101,11 +107,16 @@ class Futures(RolloutStrips):
         if fresh:
             self.mount_all([strip for pair in fresh for strip in (pair.dream, pair.truth)])
 
-    def _hold(self, pair: Pair) -> None:
+    def _hold_after_layout(self) -> None:
+        self.call_after_refresh(self._hold)
+
+    def _hold(self) -> None:
         """Bring the strip under the cursor into view, with its truth."""
-        if pair.truth.display:
-            pair.truth.scroll_visible(animate=False)
-        pair.dream.scroll_visible(animate=False)
+        if self._held is None or not self.max_scroll_y:
+            return
+        if self._held.truth.display:
+            self._held.truth.scroll_visible(animate=False)
+        self._held.dream.scroll_visible(animate=False)
 
     def _show_dream(
         self, strip: RolloutStrip, inspection: Inspection, branch: Branch, rollout: Rollout, best: bool, numbers: bool

@@ -7,6 +7,7 @@ from inspected import SIZE, said, strips, view
 from mbrl_tui.dream.sight import Lens
 from mbrl_tui.screens import inspect
 from mbrl_tui.screens.action_menu import ActionMenu
+from mbrl_tui.screens.futures import Futures
 from mbrl_tui.screens.inspect import InspectScreen
 from mbrl_tui.screens.key_hints import hints_for
 from mbrl_tui.widgets.rollout_strip import RolloutStrip
@@ -62,6 +63,25 @@ async def test_a_click_on_a_frame_moves_the_cursor_there(open_app, inspecting):
         strip.post_message(RolloutStrip.Chosen(strip, 4))
         await pilot.pause()
         assert (inspection.here, inspection.step) == (inspection.tree.roots[3], 4)
+
+
+async def test_the_future_under_the_cursor_comes_into_view_when_all_take_more_room(open_app, inspecting):
+    app = open_app("watch")
+    async with app.run_test(size=(120, 48)) as pilot:
+        inspection = await inspecting(pilot)
+        await pilot.press(*["down"] * 4)
+        futures = app.screen.query_one(Futures)
+        assert not futures.max_scroll_y
+        assert not futures.max_scroll_y
+        inspection.toggle_truth()
+        while (task := inspection.next_task()) is not None:
+            task.keep(task.run())
+        app.screen.show()  # once, as of when the last truth is known: what it shows is laid out after it
+        await pilot.pause()
+        assert futures.max_scroll_y
+        dream, truth = [strip for strip in app.screen.query(RolloutStrip) if strip.display][-2:]
+        assert truth.has_class("truth")
+        assert futures.region.contains_region(dream.region.union(truth.region))
 
 
 async def test_the_future_plays_and_stops(open_app, inspecting):
