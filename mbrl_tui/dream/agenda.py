@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def next_task(inspection: Inspection) -> Task | None:
-    """A look that was asked for, the future under the cursor, the agent's decision, the others, then their truth.
+    """A look that was asked for, the future under the cursor, the agent's decision, the others, one that may be asked
+    for next, then their truth.
 
     A step of the real game waits for the decision, and for nothing else.
     """
@@ -38,6 +39,8 @@ def next_task(inspection: Inspection) -> Task | None:
         group = _wanted(tree, inspection.here, missing)
         imagine = _imagine(inspection, tree, agent, group)
         return imagine.then(_decide(inspection, tree, agent)) if undecided else imagine
+    if tree.foreseen is not None and not tree.is_whole(tree.foreseen):
+        return _imagine(inspection, tree, agent, [tree.foreseen])
     if inspection.with_truth and not inspection.no_truth:
         visible = tree.visible
         place = visible.index(inspection.here)

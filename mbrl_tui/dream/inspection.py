@@ -168,6 +168,13 @@ class Inspection:
         if self.tree is not None and self.can_branch:
             self.here = self.tree.branch(self.here, self.step, action)
 
+    def foresee(self, action: int | None) -> None:
+        """Imagine, before it is asked for, what comes if `action` is taken here; None: nothing of the kind any more."""
+        if self.tree is not None and (action is None or not self.can_branch):
+            self.tree.foreseen = None
+        elif self.tree is not None and action is not None:
+            self.tree.foresee(self.here, self.step, action)
+
     @property
     def _drawn(self) -> Branch | None:
         """The future at the cursor of which there are draws, or could be."""

@@ -113,6 +113,7 @@ class Tree:
         start = Start(moment)
         self.roots = [Branch(Kind.CHOICE, "agent", start)]
         self.roots += [Branch(Kind.ACTION, name, start, (action,)) for action, name in enumerate(action_names)]
+        self.foreseen: Branch | None = None  # one that may be grown next: it is imagined, but in no tree yet
 
     @property
     def visible(self) -> list[Branch]:
@@ -159,17 +160,32 @@ class Tree:
 
         Raises ValueError where `parent` is not known so far, or nothing follows that frame.
         """
+        child = self._branching(parent, step, action)
+        assert child.parent is not None
+        if child is self.foreseen:
+            self.foreseen = None
+        return child if child in child.parent.children else self._grow(child)
+
+    def foresee(self, parent: Branch, step: int, action: int) -> None:
+        """The same future may be grown next. Raises ValueError as `branch` does."""
+        child = self._branching(parent, step, action)
+        assert child.parent is not None
+        self.foreseen = None if child in child.parent.children else child
+
+    def _branching(self, parent: Branch, step: int, action: int) -> Branch:
+        """The one that is there, the one that is foreseen, or a new one."""
         if parent.rollout is None or not 0 <= step < min(self.horizon, parent.rollout.horizon):
             raise ValueError(f"nothing follows frame {step}")
         given = (*parent.actions[:step], action)
         # Before its look at reality, a future is the one that it left.
         while parent.parent is not None and step < parent.start.step:
             parent = parent.parent
-        known = next((child for child in parent.children if child.kind is Kind.ACTION and child.given == given), None)
-        if known is not None:
-            return known
+        known = [*parent.children, self.foreseen] if self.foreseen is not None else parent.children
+        for child in known:
+            if child.kind is Kind.ACTION and child.parent is parent and child.given == given:
+                return child
         label = f"{step + 1} {self.action_names[action]}"
-        return self._grow(Branch(Kind.ACTION, label, parent.start, given, parent, step, parent.draw))
+        return Branch(Kind.ACTION, label, parent.start, given, parent, step, parent.draw)
 
     def sample(self, parent: Branch, count: int) -> list[Branch]:
         """`count` draws of the future `parent`, all under its actions; they take the place of earlier ones.

@@ -39,7 +39,7 @@ from mbrl_tui.widgets.rollout_strip import RolloutStrip
 
 FRAMES_A_SECOND = 6.0
 """At which an imagined future is played: slow enough to follow with the eye."""
-PATIENCE = 0.08
+PATIENCE = 0.12
 """Seconds that a new branch has to come before its place is shown without it: mostly it comes sooner, and all is laid
 out once instead of twice."""
 MODELS = {"emulator": "emulator: not learnt, it is the game itself"}
@@ -137,8 +137,11 @@ class InspectScreen(PlayingScreen):
     # What takes its time is computed in a thread, one thing at a time; the newest wish comes next.
 
     def go_on(self) -> None:
-        """Play what is to be played, compute what is wanted next, and show how things stand; only while in view."""
+        """Play what is to be played, compute what is wanted next, and show how things stand; only while in view. While
+        an action is being chosen, compute what it may come to."""
         if not self.is_active:
+            if isinstance(self.app.screen, ActionMenu):
+                self.set_to_work()
             return
         if self._computing is None and self.inspection.advance(self.time.now()) and self.inspection.match.over:
             self.action_back()
@@ -262,15 +265,20 @@ class InspectScreen(PlayingScreen):
         self._stop_running()
         here, step = inspection.here, inspection.step
 
+        def considered(action: int) -> None:
+            inspection.foresee(action)
+            self.set_to_work()
+
         def chosen(action: int | None) -> None:
             if action is not None and inspection.here is here:
                 inspection.go_to(here, step)
                 inspection.branch(action)
+            inspection.foresee(None)
             self.go_on()
 
         names = inspection.match.action_names
         title = "Instead, now" if step == 0 else f"Instead, at step {step}"
-        self.app.push_screen(ActionMenu(title, names, here.actions[step]), chosen)
+        self.app.push_screen(ActionMenu(title, names, here.actions[step], considered), chosen)
 
     def action_samples(self) -> None:
         self.inspection.toggle_samples()

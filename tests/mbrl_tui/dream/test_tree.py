@@ -62,6 +62,22 @@ def test_a_branch_shares_its_parents_actions_up_to_where_it_leaves(tree):
     assert tree.missing() == [child]
 
 
+def test_a_foreseen_branch_is_in_no_tree_until_it_is_grown(tree, future):
+    parent = tree.roots[2]
+    tree.foresee(parent, 1, 0)
+    foreseen = tree.foreseen
+    assert foreseen.given == (1, 0)
+    assert foreseen not in tree.branches
+    assert tree.missing() == []
+    foreseen.imagined(future([0, 0], [0, 0, 9], actions=[1, 0]))
+    assert tree.branch(parent, 1, 1) is not foreseen
+    assert tree.branch(parent, 1, 0) is foreseen
+    assert foreseen in parent.children
+    assert tree.foreseen is None
+    tree.foresee(parent, 1, 0)  # it is there
+    assert tree.foreseen is None
+
+
 def test_branches_grow_on_branches(tree, future):
     child = tree.branch(tree.roots[2], 0, 3)
     child.imagined(future([0, 0], [0, 0, 0], actions=[3, 1]))

@@ -117,6 +117,30 @@ async def test_a_branch_grows_from_the_menu_and_is_seen_below_its_parent(open_ap
         assert len(strips(app)) == 5
 
 
+async def test_what_the_menu_stands_on_is_imagined_before_it_is_chosen(open_app, agent, inspecting, looking, until):
+    app = open_app("watch")
+    async with app.run_test(size=SIZE) as pilot:
+        inspection = await inspecting(pilot)
+        tree = inspection.tree
+        await pilot.press("down", *["right"] * 4, "b")
+        await until(lambda: tree.foreseen is not None and tree.is_whole(tree.foreseen))
+        await pilot.press("home", "down")
+        await until(lambda: tree.foreseen.given[-1] == 1 and tree.is_whole(tree.foreseen))
+        foreseen, asked = tree.foreseen, len(agent.tape)
+        assert tree.visible == tree.roots
+        await pilot.press("enter")
+        await looking(app)
+        assert inspection.here is foreseen
+        assert len(agent.tape) == asked
+        await pilot.press("right", "b")
+        await until(lambda: tree.foreseen is not None)
+        await pilot.press("escape")
+        await looking(app)
+        assert tree.foreseen is None
+        assert inspection.here is foreseen
+        assert not foreseen.children
+
+
 async def test_a_branch_that_takes_its_time_has_its_place_meanwhile(open_app, agent, inspecting, looking, until):
     app = open_app("watch")
     async with app.run_test(size=SIZE) as pilot:
