@@ -233,25 +233,29 @@ class LearntModel:
         )
         of_pixels = torch.distributions.Bernoulli(logits=change).entropy().sum((2, 3, 4))  # (B, K)
         return Prediction(
-            frames=np.stack([self._on_screen(state) for state in states], 1),
+            frames=self._on_screens(states),
             rewards=rewards.cpu().numpy(),
             continues=playing.sigmoid().cpu().numpy(),
             uncertainty=(doubt + of_pixels).cpu().numpy(),
         )
 
-    def _on_screen(self, state: ModelState) -> np.ndarray:
-        """The newest frames as screens (B, H, W, 3): what has not changed is the real screen's own."""
-        if state.screens is None:
+    def _on_screens(self, states: Sequence[ModelState]) -> np.ndarray:
+        """The newest frames of K states as screens (B, K, H, W, 3): what has not changed is the real screen's own."""
+        real = [state.screens for state in states if state.screens is not None]
+        if len(real) < len(states):
             raise ValueError("these futures did not begin at a moment that had a screen")
-        frames = from_cells(self.newest(state)).cpu().numpy()  # (B, h, w)
-        screens = state.screens.copy()
-        lines, colours = np.arange(frames.shape[1])[:, None], self.model.colours.cpu().numpy()
-        for screen, frame, observation in zip(screens, frames, state.began, strict=True):
-            seen = self.settings.visible(screen)
-            picture = self.settings.enlarge(colours[lines, frame], screen)
-            changed = (frame != observation[-1]).astype(np.uint8)
-            changed = cv2.resize(changed, (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_NEAREST)
-            cv2.copyTo(picture, changed, seen)
+        screens = np.empty((len(real[0]), len(states), *real[0].shape[1:]), np.uint8)
+        colours = self.model.colours.cpu().numpy()
+        lines = np.arange(len(colours))[:, None]
+        for place, state in enumerate(states):
+            screens[:, place] = real[place]
+            frames = from_cells(self.newest(state)).cpu().numpy()  # (B, h, w)
+            for screen, frame, observation in zip(screens[:, place], frames, state.began, strict=True):
+                seen = self.settings.visible(screen)
+                picture = self.settings.enlarge(colours[lines, frame], screen)
+                changed = (frame != observation[-1]).astype(np.uint8)
+                changed = cv2.resize(changed, (seen.shape[1], seen.shape[0]), interpolation=cv2.INTER_NEAREST)
+                cv2.copyTo(picture, changed, seen)
         return screens
 
 
