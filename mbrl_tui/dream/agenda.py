@@ -40,7 +40,8 @@ def next_task(inspection: Inspection) -> Task | None:
         imagine = _imagine(inspection, tree, agent, group)
         return imagine.then(_decide(inspection, tree, agent)) if undecided else imagine
     if tree.foreseen is not None and not tree.is_whole(tree.foreseen):
-        return _imagine(inspection, tree, agent, [tree.foreseen])
+        # Nobody has asked for it yet: where it fails, that is said if somebody does.
+        return replace(_imagine(inspection, tree, agent, [tree.foreseen]), fail=lambda _: inspection.foresee_no_more())
     if inspection.with_truth and not inspection.no_truth:
         visible = tree.visible
         place = visible.index(inspection.here)

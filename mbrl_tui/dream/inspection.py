@@ -168,12 +168,14 @@ class Inspection:
         if self.tree is not None and self.can_branch:
             self.here = self.tree.branch(self.here, self.step, action)
 
-    def foresee(self, action: int | None) -> None:
-        """Imagine, before it is asked for, what comes if `action` is taken here; None: nothing of the kind any more."""
-        if self.tree is not None and (action is None or not self.can_branch):
+    def foresee(self, branch: Branch, step: int, action: int) -> None:
+        """Imagine, before it is asked for, what comes if `action` is taken at step `step` of `branch`."""
+        if self.tree is not None and branch in self.tree.branches and self.tree.is_whole(branch):
+            self.tree.foresee(branch, step, action)
+
+    def foresee_no_more(self) -> None:
+        if self.tree is not None:
             self.tree.foreseen = None
-        elif self.tree is not None and action is not None:
-            self.tree.foresee(self.here, self.step, action)
 
     @property
     def _drawn(self) -> Branch | None:

@@ -151,6 +151,7 @@ class Tree:
     def set_horizon(self, horizon: int) -> None:
         """Futures that leave their parent beyond it are dropped; the others are to be imagined anew."""
         self.horizon = min(max(horizon, 1), MAX_HORIZON)
+        self.foreseen = None
         for branch in self.branches:
             if branch.at >= self.horizon and branch.parent in self.branches:
                 self.prune(branch)

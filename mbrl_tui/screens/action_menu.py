@@ -36,7 +36,8 @@ class ActionMenu(Overlay[int]):
         yield menu
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._consider(event.option_index)
+        if self.is_active:
+            self._consider(event.option_index)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.close(event.option_index)

@@ -55,7 +55,7 @@ class Futures(RolloutStrips):
 
     def forget(self) -> None:
         """What is shown belongs to another game."""
-        self._shown = []
+        self._shown, self._held = [], None
 
     def branch_of(self, strip: RolloutStrip) -> Branch | None:
         """The future that a strip shows now."""
@@ -115,8 +115,8 @@ class Futures(RolloutStrips):
         if self._held is None or not self.max_scroll_y:
             return
         if self._held.truth.display:
-            self._held.truth.scroll_visible(animate=False)
-        self._held.dream.scroll_visible(animate=False)
+            self._held.truth.scroll_visible(animate=False, immediate=True)
+        self._held.dream.scroll_visible(animate=False, immediate=True)
 
     def _show_dream(
         self, strip: RolloutStrip, inspection: Inspection, branch: Branch, rollout: Rollout, best: bool, numbers: bool

@@ -168,7 +168,9 @@ class InspectScreen(PlayingScreen):
     def set_to_work(self) -> None:
         """Compute what is wanted next, if nothing is being computed."""
         if self._computing is None:
-            task, self._asked = self._asked or self.inspection.next_task(), None
+            # A dream that was asked for waits until this screen is in view: it is stepped into from here.
+            asked, self._asked = (self._asked, None) if self.is_active else (None, self._asked)
+            task = asked or self.inspection.next_task()
             if task is not None:
                 self._computing = task
                 self.compute(task)
@@ -263,17 +265,18 @@ class InspectScreen(PlayingScreen):
         if not inspection.can_branch:
             return
         self._stop_running()
-        here, step = inspection.here, inspection.step
+        tree, here, step = inspection.tree, inspection.here, inspection.step
 
         def considered(action: int) -> None:
-            inspection.foresee(action)
+            inspection.foresee(here, step, action)
             self.set_to_work()
 
         def chosen(action: int | None) -> None:
-            if action is not None and inspection.here is here:
+            # What was still being computed may have moved the cursor meanwhile.
+            if action is not None and tree is not None and inspection.tree is tree and here in tree.visible:
                 inspection.go_to(here, step)
                 inspection.branch(action)
-            inspection.foresee(None)
+            inspection.foresee_no_more()
             self.go_on()
 
         names = inspection.match.action_names

@@ -65,23 +65,21 @@ async def test_a_click_on_a_frame_moves_the_cursor_there(open_app, inspecting):
         assert (inspection.here, inspection.step) == (inspection.tree.roots[3], 4)
 
 
-async def test_the_future_under_the_cursor_comes_into_view_when_all_take_more_room(open_app, inspecting):
+async def test_the_future_under_the_cursor_comes_into_view_when_all_take_more_room(open_app, inspecting, until):
     app = open_app("watch")
     async with app.run_test(size=(120, 48)) as pilot:
         inspection = await inspecting(pilot)
         await pilot.press(*["down"] * 4)
         futures = app.screen.query_one(Futures)
         assert not futures.max_scroll_y
-        assert not futures.max_scroll_y
         inspection.toggle_truth()
         while (task := inspection.next_task()) is not None:
             task.keep(task.run())
         app.screen.show()  # once, as of when the last truth is known: what it shows is laid out after it
-        await pilot.pause()
-        assert futures.max_scroll_y
+        await until(lambda: futures.max_scroll_y)
         dream, truth = [strip for strip in app.screen.query(RolloutStrip) if strip.display][-2:]
         assert truth.has_class("truth")
-        assert futures.region.contains_region(dream.region.union(truth.region))
+        await until(lambda: futures.region.contains_region(dream.region.union(truth.region)))
 
 
 async def test_the_future_plays_and_stops(open_app, inspecting):
@@ -139,6 +137,23 @@ async def test_what_the_menu_stands_on_is_imagined_before_it_is_chosen(open_app,
         assert tree.foreseen is None
         assert inspection.here is foreseen
         assert not foreseen.children
+
+
+async def test_the_choice_holds_where_the_menu_opened_though_a_look_moves_the_cursor(
+    open_app, hazy, inspecting, looking, until
+):
+    app = open_app("watch", lambda: hazy)
+    async with app.run_test(size=SIZE) as pilot:
+        inspection = await inspecting(pilot)
+        root = inspection.here
+        await pilot.press(*["right"] * 6)
+        await looking(app)
+        inspection.look()  # it is computed while the menu is open
+        await pilot.press("b")
+        await until(lambda: inspection.here is not root)
+        await pilot.press("home", "enter")
+        await looking(app)
+        assert (inspection.here.parent, inspection.here.at, inspection.here.given[-1]) == (root, 6, 0)
 
 
 async def test_a_branch_that_takes_its_time_has_its_place_meanwhile(open_app, agent, inspecting, looking, until):

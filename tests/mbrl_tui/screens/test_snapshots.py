@@ -24,7 +24,8 @@ def after(time, until, looking):
                 await pilot.pause()
                 if isinstance(app.screen, InspectScreen) and app.screen.inspection.tree is not None:
                     await looking(app)
-            await pilot.pause()
+            for _ in range(3):  # laid out, the chosen future brought into view, painted
+                await pilot.pause()
 
         return run
 
