@@ -66,7 +66,8 @@ class I2AAgent(Memoryless):
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)
         self._imagination = Imagination(
-            *(self._model, self._rollout_policy, len(self.action_names)), config.horizon, config.discount
+            *(self._model, self._rollout_policy, len(self.action_names)),
+            *(config.horizon, config.discount, config.life_cost),
         )
         self._decided: _Decided | None = None  # who looks ahead from a moment asks several times what is decided there
         self._recall = Recall()

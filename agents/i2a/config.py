@@ -61,6 +61,9 @@ class I2AConfig(A2CConfig):
     trust: float = 0.0
     """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. With
     the emulator as its model 5 is a better player at once, with one that loses the ball a much worse one."""
+    life_cost: float = 0.0
+    """Points that the loss of a life takes from what a rollout promises, beside all that would have come: the critic is
+    a poor judge of small differences, but a ball that is missed is seen coming."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
     policy_learning_rate: float = 7e-4
@@ -79,6 +82,7 @@ class I2AConfig(A2CConfig):
             "model_learning_rate",
             "policy_steps",
             "trust",
+            "life_cost",
             "policy_learning_rate",
         ):
             check_range(name, getattr(self, name), 0)

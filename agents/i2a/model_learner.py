@@ -33,16 +33,21 @@ WARM_UP = 100
 GRADIENT_CLIP = 1.0
 SURPRISING = 0.5
 """Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
-known, and what is hard in it is rare. The others are drawn uniformly, so that nothing is forgotten. No weights make up
-for it, as they do in prioritised replay: what is said to be likely is so in such a mixture, not in the game."""
+known, and what is hard in it is rare. Others are drawn uniformly, so that nothing is forgotten. No weights make up for
+it, as they do in prioritised replay: what is said to be likely is so in such a mixture, not in the game."""
 SURPRISE_EXPONENT = 0.7
 """α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
+ENDING = 0.25
+"""Share of the windows that lead to the loss of a life or the end of a game. Whoever plays well seldom misses the ball:
+a model that has hardly seen it has the paddle hit every one."""
+LAST = 10
+"""Such windows end less than so many steps before the loss, or with it."""
 CALIBRATION = 4_000
 """Windows of three frames from which the model learns what is usual."""
 
 
 class Surprises:
-    """Draws windows of a replay, some of them by how wrong they were when they were last seen."""
+    """Draws windows of a replay, some of them by how wrong they were when they were last seen, some before a loss."""
 
     def __init__(self, size: int):
         self.tree = SumTree(size)
@@ -59,6 +64,10 @@ class Surprises:
         last = replay.added - length
         self.tree.set(slots[surprising > last], 0.0)
         rows[:known] = np.minimum(surprising, last)
+        if replay.ends:
+            before = slice(known, known + int(count * ENDING))
+            lost, games[before] = replay.draw_ends(len(rows[before]), 1, random)
+            rows[before] = np.clip(lost - random.integers(0, LAST, len(lost)) - length + 1, replay.oldest, last)
         return rows, games
 
     def note(self, slots: np.ndarray, wrong: torch.Tensor) -> None:

@@ -59,7 +59,7 @@ class Imaginable(Protocol):
         ...
 
     def life_lost(self, before: Any, state: Any) -> np.ndarray:
-        """(B,) bool, whether the step from `before` has cost a life."""
+        """(B,) float32, how likely the step from `before` has cost a life, or ended the game."""
         ...
 
     def over(self, state: Any) -> np.ndarray:
@@ -218,7 +218,8 @@ class LearntModel:
         return (state.alive < 0).cpu().numpy()
 
     def life_lost(self, before: ModelState, state: ModelState) -> np.ndarray:
-        return (state.alive < 0).cpu().numpy()
+        # When a ball that is out of sight counts as lost is a matter of chance to who sees the court alone.
+        return (-state.alive).float().sigmoid().cpu().numpy()
 
     def over(self, state: ModelState) -> np.ndarray:
         return (state.playing < 0).cpu().numpy()
@@ -294,7 +295,7 @@ class PerfectModel:
 
     def life_lost(self, before: EmulatorState, state: EmulatorState) -> np.ndarray:
         pairs = zip(before.snapshots, state.snapshots, strict=True)
-        return np.array([new.lives < old.lives for old, new in pairs])
+        return np.array([new.lives < old.lives or new.over > old.over for old, new in pairs], np.float32)
 
     def observations(self, state: EmulatorState) -> np.ndarray:
         return state.observations

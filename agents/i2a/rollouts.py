@@ -28,7 +28,7 @@ class Rollouts:
     frames  (N, A, H, h/4, w/4, 16) uint8 as cells, frame k after k + 1 steps.
     rewards (N, A, H) float32. actions (N, A, H) int64.
     returns (N, A) float32: what each promises, discounted: its rewards, and what its end is worth to the policy's own
-    critic, up to the loss of a life. The paper's agent is not told these.
+    critic, up to the loss of a life, which costs points of its own. The paper's agent is not told these.
     """
 
     frames: torch.Tensor
@@ -64,11 +64,21 @@ class RolloutPolicy:
 
 
 class Imagination:
-    """Rolls out every action from many games at a time. discount: γ of the returns."""
+    """Rolls out every action from many games at a time. discount: γ of the returns; life_cost: what a lost life takes
+    from them, in points.
+    """
 
-    def __init__(self, model: Imaginable, policy: Judge, num_actions: int, horizon: int, discount: float):
+    def __init__(
+        self,
+        model: Imaginable,
+        policy: Judge,
+        num_actions: int,
+        horizon: int,
+        discount: float,
+        life_cost: float = 0.0,
+    ):
         self.model, self.policy, self.num_actions = model, policy, num_actions
-        self.horizon, self.discount = horizon, discount
+        self.horizon, self.discount, self.life_cost = horizon, discount, life_cost
 
     def roll_out(self, observations: np.ndarray, snapshots: Sequence[Snapshot] | None = None) -> Rollouts:
         """Of N games, seen as observations (N, S, h, w) uint8; the emulator needs their snapshots as well."""
@@ -81,7 +91,7 @@ class Imagination:
         actions = [np.tile(np.arange(self.num_actions), rows // self.num_actions)]
         states, worths = [state], [np.zeros(rows, np.float32)]
         frames, rewards = [], []
-        returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, or 0 once a life is lost
+        returns, worth = np.zeros(rows, np.float32), np.ones(rows, np.float32)  # γᵏ, as likely as no life is lost
         for _ in range(self.horizon):
             before, state = state, self.model.step(state, actions[-1])
             states.append(state)
@@ -89,8 +99,9 @@ class Imagination:
             rewards.append(self.model.rewards(state))
             # As the critic has learnt them: of at most ±1, and nothing after a life.
             returns += worth * rewards[-1].clamp(-1, 1).cpu().numpy()
-            cut = self.model.life_lost(before, state) | self.model.over(state)
-            worth *= np.where(cut, 0, self.discount).astype(np.float32)
+            lost = self.model.life_lost(before, state)
+            returns -= worth * lost * self.life_cost
+            worth *= self.discount * np.where(self.model.over(state), 0, 1 - lost)
             chosen, values = self.policy(self.model, state)
             actions.append(chosen)
             worths.append(np.where(self.model.over(state), 0, values).astype(np.float32))

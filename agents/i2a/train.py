@@ -116,7 +116,7 @@ class I2ATrainer:
             model = PerfectModel(emulator, self.device)
         fire = emulator.fire_action if self.settings.fire else None
         self.rollout_policy = RolloutPolicy(parts.rollout_policy, fire, self.precision)
-        self.imagination = Imagination(model, self.rollout_policy, self.num_actions, c.horizon, c.discount)
+        self.imagination = Imagination(model, self.rollout_policy, self.num_actions, c.horizon, c.discount, c.life_cost)
 
     @property
     def imagines(self) -> bool:

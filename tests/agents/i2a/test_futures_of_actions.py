@@ -1,5 +1,6 @@
 """Rollouts: the axes of game, action and time never mix, and the policy chooses all actions but the first."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
 from agents.i2a.cells import to_cells
 from agents.i2a.config import I2AConfig
+from agents.i2a.environment_model import EnvironmentModel
 from agents.i2a.models import LearntModel, PerfectModel, distinct
 from agents.i2a.network import I2ANetwork, I2AParts, RolloutEncoder
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
@@ -41,18 +43,21 @@ class Marked:
         return torch.from_numpy(state % 10).float()
 
     def life_lost(self, before: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """By action 3 that follows action 2."""
-        return (state % 100 == 23) & (before >= 10)
+        """Surely by action 3 that follows action 2, perhaps by action 2 that follows action 1."""
+        return np.where(before >= 10, (state % 100 == 23) + 0.25 * (state % 100 == 12), 0).astype(np.float32)
 
     def over(self, state: np.ndarray) -> np.ndarray:
         return np.zeros(len(state), bool)
 
 
-def test_every_future_is_where_it_belongs() -> None:
+@pytest.mark.parametrize("life_cost", [0.0, 10.0])
+def test_every_future_is_where_it_belongs(life_cost: float) -> None:
     observations = np.array([1, 2, 3], np.uint8)[:, None, None, None]
     # After action a at k = 0, the policy takes (last action + 1) modulo 4.
     imagination = Imagination(
-        Marked(), lambda model, state: ((state + 1) % 10 % 4, 100.0 * (state // 10 % 10)), 4, horizon=3, discount=0.5
+        Marked(),
+        lambda model, state: ((state + 1) % 10 % 4, 100.0 * (state // 10 % 10)),
+        *(4, 3, 0.5, life_cost),
     )
     rollouts = imagination.roll_out(observations)
     assert rollouts.frames.shape == (3, 4, 3, 1, 1, 1)
@@ -64,13 +69,14 @@ def test_every_future_is_where_it_belongs() -> None:
             assert rollouts.frames[game - 1, action].flatten().tolist() == expected
             assert rollouts.actions[game - 1, action].tolist() == [action, second, third]
             assert rollouts.rewards[game - 1, action].tolist() == [action, second, third]
-            # Rewards are clipped to 1; the end is worth 100 times the action before the last.
-            promised = min(action, 1) + min(second, 1) / 2 + min(third, 1) / 4 + 100 * second / 8
-            if (action, second) == (2, 3):
-                promised = 1 + 1 / 2
-            elif (second, third) == (2, 3):
-                promised = 1 + 1 / 2 + 1 / 4
-            assert rollouts.returns[game - 1, action].item() == promised
+    # Rewards are clipped to 1; the end is worth 100 times the action before the last; γ is 1/2. By hand:
+    promised = [
+        0 + 1 / 2 + (1 - life_cost / 4) / 4 + 3 / 4 * 100 / 8,  # 0, 1, 2: perhaps lost with the last
+        1 + (1 - life_cost / 4) / 2 + 3 / 4 * (1 - life_cost) / 4,  # 1, 2, 3: perhaps, then surely
+        1 + (1 - life_cost) / 2,  # 2, 3: surely
+        1 + 0 + 1 / 4 + 0,  # 3, 0, 1
+    ]
+    assert rollouts.returns.tolist() == [promised] * 3
 
 
 def test_the_encoder_keeps_games_and_actions_apart_and_knows_the_order_of_time() -> None:
@@ -150,13 +156,22 @@ def test_the_emulator_as_a_model_is_the_real_game_for_200_steps() -> None:
             break
         action = 1 if game.needs_fire else int(random.integers(4))
         step = game.step(action)
-        state = model.step(state, np.array([action]))
+        before, state = state, model.step(state, np.array([action]))
+        assert model.life_lost(before, state).tolist() == [step.life_lost or game.over]
         np.testing.assert_array_equal(model.observations(state)[0], step.observation)
         assert torch.equal(model.newest(state)[0], to_cells(torch.from_numpy(step.observation[-1])))
         assert model.rewards(state).item() == step.reward
         assert model.waits(state)[0] == game.needs_fire
         lost += step.life_lost
     assert lost > 0
+
+
+def test_a_learnt_model_says_how_likely_a_life_is_lost() -> None:
+    model = LearntModel(EnvironmentModel("local", 4, 4, 4, (80, 80)), SETTINGS)
+    state = replace(model.begin(np.zeros((2, 4, 80, 80), np.uint8)), alive=torch.tensor([2.0, -1.0]))
+    lost = model.life_lost(state, state)
+    assert lost.dtype == np.float32
+    assert lost.tolist() == pytest.approx([1 / (1 + math.exp(2)), 1 / (1 + math.exp(-1))])
 
 
 def test_rollouts_of_the_emulator_are_games_played_on() -> None:

@@ -8,8 +8,8 @@ import torch
 
 from agents.i2a.config import I2AConfig
 from agents.i2a.environment_model import LARGEST, EnvironmentModel
-from agents.i2a.model_learner import SURPRISE_EXPONENT, SURPRISING, ModelLearner, Surprises
-from agents.replay.sequences import SequenceReplay
+from agents.i2a.model_learner import ENDING, LAST, SURPRISE_EXPONENT, SURPRISING, ModelLearner, Surprises
+from agents.replay.sequences import GOES_ON, LIFE_LOST, SequenceReplay
 from tests.agents.i2a.sliding_dot import SIZE, play
 
 GAMES, ROWS = 4, 60
@@ -45,6 +45,19 @@ def test_half_of_the_windows_are_those_that_were_wrong() -> None:
     assert abs(drawn.count((10, 3)) - 250) < 50
     assert drawn[: int(1_000 * SURPRISING)].count((57, 1)) + drawn.count((10, 3)) >= 500
     assert len(set(drawn)) > 150  # of 232: the rest is drawn uniformly
+
+
+def test_a_share_of_the_windows_leads_to_the_loss_of_a_life() -> None:
+    replay, random = replay_of_games(), np.random.default_rng(1)
+    replay.columns["ends"][:] = GOES_ON
+    replay.columns["ends"][40, 2] = LIFE_LOST
+    replay.columns["ends"][3, 1] = LIFE_LOST
+    rows, games = Surprises(ROWS * GAMES).draw(replay, 1_000, 6, random)
+    leading = list(zip((rows + 5)[: int(1_000 * ENDING)].tolist(), games.tolist(), strict=False))
+    assert {row for row, game in leading if game == 2} == set(range(40 - LAST + 1, 41))
+    assert {row for row, game in leading if game == 1} == {5}  # before it there is nothing
+    assert {game for _, game in leading} == {1, 2}
+    assert len(set(rows[int(1_000 * ENDING) :])) > 40  # the rest is drawn uniformly
 
 
 def test_a_window_that_would_pass_the_end_begins_earlier() -> None:
@@ -111,8 +124,11 @@ def test_where_things_go_is_learnt_of_many_more_steps_than_are_drawn() -> None:
         told = [made.learn(replay, random) for _ in range(40)]
         assert ("choices" in told[0]) == (choices > 0)
         assert [*made.surprises] == (["pictures", "moves"] if choices else ["pictures"])
-        left[choices] = np.mean([metrics["moves"] for metrics in told[-10:]])
-    assert left[64] < 0.95 * left[0]
+        every = replay.sample(500, made.model.stack + 1, np.random.default_rng(2))
+        frames, actions, first = (torch.from_numpy(part) for part in (every.frames, every.actions, every.first))
+        with torch.no_grad():
+            left[choices] = made.model.surprise(frames, actions, first).mean().item()
+    assert left[64] < 0.99 * left[0]
 
 
 def test_a_surprise_without_a_drawing_is_that_of_a_drawing() -> None:
