@@ -20,11 +20,11 @@ No class ever gets probability 0, so a divergence between two beliefs stays fini
 """
 
 
-MEAN_TEMPERATURE = 0.5
+MEAN_TEMPERATURE = 0.36
 """Of the beliefs whose means a dream goes on with. Doubt that is handed on whole from step to step smears what it is
-about, and at last blots it out. Of 100 dreams of `breakout-dreamer` the ball is found after 15 and 50 steps in 95 and
-72 % at 2/3, 5.5 pixels off after 15; in 99 and 82 % at 1/2, as far off; in 100 and 83 % at 0.36, 6.3 pixels off. At
-0 this would be the likeliest class of each variable.
+about, and at last blots it out. Of 100 dreams of `breakout-dreamer` the ball is found after 15 and 50 steps in 97 and
+73 % at 1/2, 8.2 pixels off after 15; in 99 and 81 % at 0.36, 7.2 pixels off. At 0 this would be the likeliest class of
+each variable.
 """
 
 

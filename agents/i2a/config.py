@@ -59,8 +59,9 @@ class I2AConfig(A2CConfig):
     """The agent begins as the rollout policy, where it has one, and learns what its rollouts are worth. Paper: it
     begins from nothing."""
     trust: float = 0.0
-    """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. With
-    the emulator as its model 5 is a better player at once, with one that loses the ball a much worse one."""
+    """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. The
+    critic's small differences mean little: of 30 games of Breakout, 5 made 325 points, 1 with a `life_cost` of 10 and a
+    model that had seen more balls missed made 399, the rollout policy alone 392."""
     life_cost: float = 0.0
     """Points that the loss of a life takes from what a rollout promises, beside all that would have come: the critic is
     a poor judge of small differences, but a ball that is missed is seen coming."""
@@ -129,6 +130,8 @@ BREAKOUT = I2AConfig(
     encoder="nature",
     rollout_encoder="nature",
     warm_start=True,
+    trust=1.0,
+    life_cost=10.0,
     learning_rate=2e-4,
     policy_steps=2_400_000,
     from_agent="breakout-a2c",
