@@ -93,8 +93,9 @@ def test_the_mean_is_that_of_many_cold_samples(kind: latents.Latents) -> None:
     torch.testing.assert_close(kind.mean(belief), drawn.mean(0), rtol=0, atol=0.03)
 
 
-def test_a_mean_keeps_what_is_in_doubt_and_makes_it_surer_by_hand() -> None:
-    """p², made to sum to 1; every class is told of its share."""
+def test_a_mean_keeps_what_is_in_doubt_and_makes_it_surer_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a temperature of 1/2, p², made to sum to 1; every class is told of its share."""
+    monkeypatch.setattr(latents, "MEAN_TEMPERATURE", 0.5)
     belief = torch.tensor([[0.75, 0.25]], requires_grad=True)
     mean = latents.Categorical(1, 2).mean(belief)
     assert mean.flatten().tolist() == pytest.approx([0.9, 0.1])
