@@ -27,7 +27,7 @@ from mbrl_tui.screens.board_view import BoardView
 from mbrl_tui.screens.dream import DreamScreen
 from mbrl_tui.screens.futures import Futures
 from mbrl_tui.screens.help import INSPECTOR, HelpScreen
-from mbrl_tui.screens.inspect_facts import facts_of
+from mbrl_tui.screens.inspect_facts import facts_of, status_of
 from mbrl_tui.screens.key_hints import KeyHints
 from mbrl_tui.screens.lens_view import look_through
 from mbrl_tui.screens.panels import Facts
@@ -42,8 +42,6 @@ FRAMES_A_SECOND = 6.0
 PATIENCE = 0.12
 """Seconds that a new branch has to come before its place is shown without it: mostly it comes sooner, and all is laid
 out once instead of twice."""
-MODELS = {"emulator": "emulator: not learnt, it is the game itself"}
-"""What a rollout's model means, where its name alone does not say it."""
 
 
 class InspectScreen(PlayingScreen):
@@ -384,7 +382,7 @@ class InspectScreen(PlayingScreen):
             self._decision = decision
             self._bars.show(decision, inspection.match.action_names)
         _set_titles(self._bars, escape(f"{self.agent_label or 'no agent'} decides"))
-        if (status := self._status()) != self._status_shown:
+        if (status := status_of(inspection)) != self._status_shown:
             self._status_shown = status
             self._said.update(status, layout=False)  # laying all out anew takes longer than all else
         self._futures.show(inspection)
@@ -395,21 +393,6 @@ class InspectScreen(PlayingScreen):
         words = picture.words if picture and picture.frame is not None else ""
         _set_titles(self._lens, escape(picture.title if picture else "v: what the agent saw"), escape(words))
         self._lens.show(picture.frame if picture else None, picture.words if picture and picture.frame is None else "")
-
-    def _status(self) -> str:
-        """One line between the pictures and the strips: what is wrong, what was found out, or who looks ahead."""
-        inspection = self.inspection
-        if inspection.tree is None or inspection.reason:
-            return inspection.reason
-        told = inspection.said or (inspection.no_truth if inspection.with_truth else "")
-        if inspection.decision_broken:
-            told = "the agent gives no number for its decision: what it chooses means nothing"
-        broken = inspection.here.broken
-        if broken is not None:
-            told = f"the model gives no number at step {broken}: what it says from there on means nothing"
-        model = inspection.tree.model
-        through = f"{inspection.tree.horizon} decisions ahead through the {MODELS.get(model, model)}" if model else "…"
-        return f"{told} · {through}" if told else through
 
 
 def _set_titles(widget: Widget, title: str, subtitle: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Every number of the frame under the inspector's cursor, with its name."""
+"""What the inspector says in words: every number of the frame under its cursor, and its line of status."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from mbrl_tui.dream.sight import Lens
 from mbrl_tui.dream.tree import Branch
 from mbrl_tui.widgets.drift_meter import drift_mark
 from mbrl_tui.widgets.writing import brief, share, signed
+
+MODELS = {"emulator": "emulator: not learnt, it is the game itself"}
+"""What a rollout's model means, where its name alone does not say it."""
 
 
 def facts_of(inspection: Inspection) -> list[tuple[str, str]]:
@@ -37,6 +40,21 @@ def facts_of(inspection: Inspection) -> list[tuple[str, str]]:
         if not isinstance(perception, str):
             rows.append(("surprise", "…" if perception is None else f"{perception.surprise:.1f} nats"))
     return rows
+
+
+def status_of(inspection: Inspection) -> str:
+    """One line between the pictures and the strips: what is wrong, what was found out, or who looks ahead."""
+    if inspection.tree is None or inspection.reason:
+        return inspection.reason
+    told = inspection.said or (inspection.no_truth if inspection.with_truth else "")
+    if inspection.decision_broken:
+        told = "the agent gives no number for its decision: what it chooses means nothing"
+    broken = inspection.here.broken
+    if broken is not None:
+        told = f"the model gives no number at step {broken}: what it says from there on means nothing"
+    model = inspection.tree.model
+    through = f"{inspection.tree.horizon} decisions ahead through the {MODELS.get(model, model)}" if model else "…"
+    return f"{told} · {through}" if told else through
 
 
 def _worth(inspection: Inspection, branch: Branch) -> list[tuple[str, str]]:
