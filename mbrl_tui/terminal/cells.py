@@ -71,9 +71,13 @@ def _average(frame: np.ndarray, columns: int, rows: int) -> np.ndarray:
 
 def to_strips(pixels: np.ndarray) -> list[Strip]:
     """pixels (2r, c, 3) uint8 to r strips of c cells, equal neighbours in one segment."""
-    height, columns, _ = pixels.shape
+    return [Strip(line, pixels.shape[1]) for line in to_lines(pixels)]
+
+
+def to_lines(pixels: np.ndarray) -> list[list[Segment]]:
+    """The same as segments, to be put beside others: a strip takes as long to make as some segments."""
     kept = np.uint8(256 - (1 << 8 - COLOUR_BITS))
-    coarse = np.zeros((height, columns, 4), np.uint8)
+    coarse = np.zeros((*pixels.shape[:2], 4), np.uint8)
     coarse[..., :3] = pixels & kept | pixels >> COLOUR_BITS  # black and white stay what they are
     colours = coarse.view("<u4")[..., 0]  # (2r, c) r | g << 8 | b << 16
     upper, lower = colours[0::2], colours[1::2]  # (r, c)
@@ -83,7 +87,7 @@ def to_strips(pixels: np.ndarray) -> list[Strip]:
     lengths = np.diff(starts, append=begins.size)
     segments = list(map(_segment, upper[begins].tolist(), lower[begins].tolist(), lengths.tolist()))
     ends = begins.sum(1).cumsum().tolist()
-    return [Strip(segments[start:end], columns) for start, end in pairwise([0, *ends])]
+    return [segments[start:end] for start, end in pairwise([0, *ends])]
 
 
 @lru_cache(maxsize=32768)

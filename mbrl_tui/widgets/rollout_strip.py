@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
@@ -22,6 +21,7 @@ from mbrl_tui.terminal import cells
 from mbrl_tui.widgets.action_signs import sign
 from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark
 from mbrl_tui.widgets.rollout_strips import RolloutStrips
+from mbrl_tui.widgets.small_pictures import Tone
 from mbrl_tui.widgets.writing import brief, exactly, share, signed
 
 SIDE = 15  # columns of the text at the left
@@ -235,9 +235,13 @@ class RolloutStrip(Widget):
             drawn[0] = overwritten(drawn[0], width - 1, Segment("›", self._style("muted")))
         return drawn
 
-    def _style(self, part: str) -> Style:
+    @property
+    def _strips(self) -> RolloutStrips:
         assert isinstance(self.parent, RolloutStrips)
-        return self.parent.look(part)
+        return self.parent
+
+    def _style(self, part: str) -> Style:
+        return self._strips.look(part)
 
     def _gap(self, left: int, right: int) -> Block:
         """The column between two frames, or at either end."""
@@ -322,25 +326,19 @@ class RolloutStrip(Widget):
         if height < 1:
             return []
         columns, rows = self._frame_size(rollout)
-        pixels = self._toned(cells.resize(rollout.frames[self._row, frame], columns, rows), frame)
-        style = self.visual_style.rich_style
-        left = (width - columns) // 2
-        drawn = [strip.crop_pad(columns, left, width - columns - left, style) for strip in cells.to_strips(pixels)]
-        drawn += [Strip.blank(width, style)] * (height - rows)
-        return [list(strip) for strip in drawn]
+        style, left = self.visual_style.rich_style, (width - columns) // 2
+        before, after = ([Segment(" " * room, style)] * (room > 0) for room in (left, width - columns - left))
+        picture = self._strips.pictures.of(rollout, self._row, frame, columns, rows, self._tone(frame))
+        return [[*before, *line, *after] for line in picture] + [[Segment(" " * width, style)]] * (height - rows)
 
-    def _toned(self, pixels: np.ndarray, frame: int) -> np.ndarray:
+    def _tone(self, frame: int) -> Tone:
         """Dimmed towards the background where a frame is not this future's own, or not there any more."""
         parted = self._annotations.parted
-        if parted is not None and frame >= parted:
-            pixels = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        untrue = parted is not None and frame >= parted
         ended = self._end is not None and frame > self._end
-        left = DIMMED if ended else UNTRUE if parted is not None and frame >= parted else 1.0
+        left = DIMMED if ended else UNTRUE if untrue else 1.0
         left = min(left, SHARED if frame < self._annotations.since else 1.0)
-        if left == 1.0:
-            return pixels
-        background = np.array(self.background_colors[1].rgb, np.float32)
-        return (background + left * (pixels - background)).astype(np.uint8)
+        return Tone(untrue) if left == 1.0 else Tone(untrue, left, self.background_colors[1].rgb)
 
 
 def overwritten(strip: Strip, at: int, segment: Segment) -> Strip:

@@ -1,11 +1,13 @@
-"""Where strips of imagined futures stand, and the colours of their parts."""
+"""Where strips of imagined futures stand; the colours of their parts, and their pictures."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.style import Style
 from textual.containers import VerticalScroll
+
+from mbrl_tui.widgets.small_pictures import SmallPictures
 
 
 class RolloutStrips(VerticalScroll, can_focus=False):
@@ -66,6 +68,10 @@ class RolloutStrips(VerticalScroll, can_focus=False):
         text-style: bold;
     }
     """
+
+    def __init__(self, *children: Any, **kwargs: Any):
+        super().__init__(*children, **kwargs)
+        self.pictures = SmallPictures()
 
     def look(self, part: str) -> Style:
         return self.get_component_rich_style(f"rollout-strip--{part}")

@@ -151,13 +151,13 @@ async def test_thumbnails_are_made_once(rollout, monkeypatch):
             pilot.app.strip.show(rollout, 0, "NOOP", cursor=cursor)
             await pilot.pause()
         assert len(made) == 16
-        pilot.app.strip.show(rollout, 1, "FIRE", cursor=0)
+        pilot.app.strip.show(rollout, 1, "FIRE", cursor=0, annotations=Annotations(since=6))
         await pilot.pause()
         assert len(made) == 32
         pilot.app.theme = "textual-light"  # what is dimmed is dimmed towards the background
         await pilot.pause()
         pilot.app.texts()
-        assert len(made) == 48
+        assert len(made) == 38
 
 
 async def test_what_is_not_to_be_trusted_is_grey_and_a_line_marks_where_it_begins(rollout):
@@ -284,3 +284,15 @@ async def test_numbers_of_any_size_fit(rollout):
         await pilot.pause()
         assert pilot.app.strip.render_lines(Region(0, 0, 120, 10))[-1].cell_length == 120
         assert {line.cell_length for line in (pilot.app.strip.render_line(y) for y in range(10))} == {120}
+
+
+async def test_a_future_that_moves_to_another_strip_is_not_painted_anew(rollout, monkeypatch):
+    async with Show().run_test(size=(120, 24)) as pilot:
+        strip, other = pilot.app.query(RolloutStrip)
+        strip.show(rollout, 0, "NOOP")
+        await pilot.pause()
+        painted = [strip.render_line(y).text for y in range(10)]
+        monkeypatch.setattr(cells, "resize", None)  # nobody can paint any more
+        other.show(rollout, 0, "NOOP")
+        await pilot.pause()
+        assert [other.render_line(y).text for y in range(10)] == painted
