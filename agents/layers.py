@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,6 +113,32 @@ def halve_where_faster(network: nn.Module, *but: str, rows: int = 4) -> None:
     x = torch.zeros(rows, largest.in_features)
     if faster_precision(x.device, lambda dtype: F.linear(x.to(dtype), weights[dtype])) is torch.bfloat16:
         halve(network, *but)
+
+
+LARGE = 2**16
+"""Weights of a layer from which on it takes time to halve them."""
+
+
+class HalvedTwin:
+    """A network that learns, as it chooses meanwhile under autocast in bfloat16: the same to the last bit.
+
+    Autocast halves every weight in every call, which for a few rows takes longer than to compute with them. Here large
+    fully connected layers stay halved until the network has learnt (`follow`); all else is the network's own.
+    """
+
+    def __init__(self, learner: nn.Module):
+        shared = {id(tensor): tensor for tensor in (*learner.parameters(), *learner.buffers())}
+        self.network = copy.deepcopy(learner, shared)
+        self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for part, own in zip(self.network.modules(), learner.modules(), strict=True):
+            if isinstance(part, nn.Linear) and isinstance(own, nn.Linear) and own.weight.numel() >= LARGE:
+                part.weight = nn.Parameter(own.weight.detach().bfloat16(), requires_grad=False)
+                self._pairs.append((part.weight, own.weight))
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        for halved, own in self._pairs:
+            halved.copy_(own)
 
 
 class Workers:
@@ -301,7 +328,9 @@ def space_to_depth(frames: torch.Tensor) -> torch.Tensor:
 
     The channels of a block are in the order frame, row, column, colour.
     """
-    # Four pixels in a row, with their colours, move as c 32-bit words: several times faster than byte by byte.
+    # Four pixels in a row, with their colours, move as c 32-bit words: several times faster than byte by byte. And
+    # lines move to their blocks first: what lies far apart is then fetched line by line.
     words = frames.flatten(-2).contiguous().view(torch.int32)
-    words = rearrange(words, "b s (h i) (w c) -> b h w (s i c)", i=BLOCK, c=frames.shape[-1]).contiguous()
-    return words.view(torch.uint8)
+    lines = rearrange(words, "b s (h i) w -> b h (s i) w", i=BLOCK).contiguous()
+    blocks = rearrange(lines, "b h l (w c) -> b h w (l c)", c=frames.shape[-1]).contiguous()
+    return blocks.view(torch.uint8)

@@ -14,7 +14,7 @@ from torch import nn
 from agents.a2c.config import A2CConfig
 from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
-from agents.layers import as_saved, autocast, from_saved
+from agents.layers import HalvedTwin, as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.records import Update
 from agents.returns import game_returns
@@ -23,6 +23,9 @@ from agents.scores import Scores
 WARM_UP = 100
 """Updates over which the learning rate grows: RMSProp's mean of squares begins at nothing, which makes its first steps
 ten times as long as the later ones, and would throw over what a network knows already."""
+SMALLEST = 1e-30
+"""To which the mean of squares of a silent weight is raised. No step changes by it, since its root is lost beside
+`rmsprop_epsilon`; but to take the root of 0 would take ten times as long as that of other numbers."""
 Seen = tuple[torch.Tensor, ...]
 """What a network is given of N observations: its arguments, each (N, …)."""
 Auxiliary = Callable[[Seen, torch.Tensor], torch.Tensor]
@@ -78,6 +81,7 @@ class ActorCriticLearner:
             parameters.items(), config.learning_rate, alpha=config.rmsprop_decay, eps=config.rmsprop_epsilon
         )
         self.step, self.updates = 0, 0
+        self._twin: HalvedTwin | None = None
         self.scores = Scores(games.num_games, config.solved_at)
 
     def train(self, total_steps: int) -> Iterator[Update]:
@@ -85,6 +89,7 @@ class ActorCriticLearner:
 
         Yields after every step of the games and after every update. The games begin anew.
         """
+        self._twin = HalvedTwin(self.network) if self.precision is torch.bfloat16 else None
         seen = self.perceive(self.games.reset(seed=int(self.random.integers(2**31))))
         self.scores.begin()
         while self.step < total_steps and not self.scores.solved:
@@ -107,8 +112,9 @@ class ActorCriticLearner:
 
     def _judge(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (N, A) and values (N,), from which no gradient flows."""
+        network = self.network if self._twin is None else self._twin.network
         with torch.no_grad(), autocast(self.device, self.precision):
-            logits, values = self.network(*seen)
+            logits, values = network(*seen)
         return logits, values
 
     def _experience(self, played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]], after: Seen) -> Experience:
@@ -150,15 +156,23 @@ class ActorCriticLearner:
 
     def _descend(self, loss: torch.Tensor, metrics: dict[str, float]) -> dict[str, float]:
         """One step of the optimizer along the gradient of `loss`; gives the metrics, with the gradient's norm."""
-        set_gradients(self.parameters, torch.autograd.grad(loss, self.parameters))
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip).item()
+        gradients = torch.autograd.grad(loss, self.parameters)
+        set_gradients(self.parameters, gradients)
+        total = torch.nn.utils.get_total_norm(gradients)
+        norm = total.item()
+        if norm > self.config.gradient_clip:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.config.gradient_clip, total)
         metrics = metrics | {"gradient": norm}
         finite = all(math.isfinite(number) for number in metrics.values())
         check_finite(finite, self.step, "a loss or its gradient")
         for group in self.optimizer.param_groups:
             falling = max(0.0, 1 - self.step / self.config.steps)
             group["lr"] = self.config.learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * falling
+        for remembered in self.optimizer.state.values():
+            remembered["square_avg"].clamp_(min=SMALLEST)
         self.optimizer.step()
+        if self._twin is not None:
+            self._twin.follow()
         self.updates += 1
         return metrics
 

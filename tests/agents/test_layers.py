@@ -7,8 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from agents.a2c.network import build_network
 from agents.dreamer.networks import MLP, Encoder
-from agents.layers import HalfLinear, NatureEncoder, SmallEncoder, halve, initialise, network_input
+from agents.layers import (
+    HalfLinear,
+    HalvedTwin,
+    NatureEncoder,
+    SmallEncoder,
+    autocast,
+    halve,
+    initialise,
+    network_input,
+)
 
 
 def test_half_the_weights_say_nearly_the_same() -> None:
@@ -30,6 +40,31 @@ def test_gradients_still_reach_the_input() -> None:
     x = torch.randn(4, 3, requires_grad=True)
     (gradient,) = torch.autograd.grad(layer(x).sum(), x)
     torch.testing.assert_close(gradient, layer.weight.float().sum(0).expand(4, 3), atol=0.02, rtol=0.02)
+
+
+@torch.no_grad()
+def test_a_halved_twin_says_what_its_learner_says_to_the_last_bit() -> None:
+    torch.manual_seed(0)
+    cpu = torch.device("cpu")
+    learner = build_network(4, 4, (84, 84))
+    twin = HalvedTwin(learner)
+    frames = np.random.default_rng(0).integers(0, 256, (8, 4, 84, 84), np.uint8)
+
+    def said(network: nn.Module) -> list[torch.Tensor]:
+        with autocast(cpu, torch.bfloat16):
+            return list(network(network_input(frames, cpu, torch.bfloat16)))
+
+    def same() -> bool:
+        return all(map(torch.equal, said(learner), said(twin.network)))
+
+    assert same()
+    halved = [name for name, weight in twin.network.named_parameters() if weight.dtype is torch.bfloat16]
+    assert halved == ["encoder.dense.weight"]
+    for parameter in learner.parameters():
+        parameter.mul_(1.5)
+    assert not same()
+    twin.follow()
+    assert same()
 
 
 @pytest.mark.parametrize("size", [80, 84, 88])

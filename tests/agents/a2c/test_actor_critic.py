@@ -13,7 +13,7 @@ from agents.a2c.network import build_network
 from agents.a2c.train import A2CTrainer
 from agents.envs.atari import AtariGames
 from agents.errors import TrainingDiverged, UserError
-from agents.layers import network_input
+from agents.layers import HalvedTwin, network_input
 
 TINY = A2CConfig(num_games=2, n_step=3)
 
@@ -67,6 +67,22 @@ def test_the_same_seed_gives_the_same_training() -> None:
         run(trainer, 24)
     assert torch.equal(first.network.heads.policy.weight, second.network.heads.policy.weight)
     assert not torch.equal(first.network.heads.policy.weight, other.network.heads.policy.weight)
+
+
+def test_to_choose_with_halved_weights_changes_nothing_of_a_training_in_bfloat16(monkeypatch) -> None:
+    halved, plain = breakout_trainer(), breakout_trainer()
+    for trainer in (halved, plain):
+        trainer.learner.precision = torch.bfloat16
+    run(halved, 30)
+
+    def no_twin(self, learner):
+        self.network, self._pairs = learner, []
+
+    monkeypatch.setattr(HalvedTwin, "__init__", no_twin)
+    run(plain, 30)
+    assert halved.updates == plain.updates == 5
+    for name, tensor in halved.weights().items():
+        assert torch.equal(tensor, plain.weights()[name])
 
 
 def test_a_loss_that_is_not_finite_stops_training_before_the_weights_change() -> None:

@@ -83,6 +83,38 @@ def test_the_loss_by_hand() -> None:
     assert taught.network.scale.grad.item() == pytest.approx(-0.5)
 
 
+@pytest.mark.parametrize("clip", [0.1, 0.8])
+def test_gradients_by_hand_are_clipped_together(clip: float) -> None:
+    taught = learner(Tape([(0, "")]), value_scale=0.5, entropy_scale=0.0, gradient_clip=clip)
+    ones = torch.ones(1, 1)
+    # x = 1 with V = 0.1 and a return of 0.6: A = ½, π = ½ each, so (¼, −¼) for the logits and −½ for the scale.
+    seen = [(torch.tensor([[[1.0]]]),)]
+    metrics = taught.learn(Experience(seen, torch.tensor([[1]]), torch.tensor([[0.6]]), ones, ones))
+    norm = (2 * 0.25**2 + 0.5**2) ** 0.5
+    assert metrics["gradient"] == pytest.approx(norm)
+    expected = min(1.0, clip / norm)
+    assert taught.network.logits.grad.tolist() == pytest.approx([0.25 * expected, -0.25 * expected], rel=1e-4)
+    assert taught.network.scale.grad.item() == pytest.approx(-0.5 * expected, rel=1e-4)
+
+
+def test_a_silent_weight_changes_no_step_of_rmsprop() -> None:
+    """Its mean of squares is kept from 0, of which the root takes long."""
+    taught = learner(Tape([(1, "")] * 9), n_step=1, learning_rate=0.1)
+    twin = [torch.nn.Parameter(parameter.detach().clone()) for parameter in taught.parameters]
+    plain = torch.optim.RMSprop(twin, alpha=taught.config.rmsprop_decay, eps=taught.config.rmsprop_epsilon)
+    for update in taught.train(9):
+        if update.metrics:
+            plain.param_groups[0]["lr"] = taught.optimizer.param_groups[0]["lr"]
+            for parameter, own in zip(twin, taught.parameters, strict=True):
+                parameter.grad = own.grad.clone()
+            plain.step()
+    for parameter, own in zip(twin, taught.parameters, strict=True):
+        assert torch.equal(parameter, own)
+    taught.optimizer.state[taught.parameters[0]]["square_avg"].zero_()
+    taught._descend(sum(parameter.sum() * 0.0 for parameter in taught.parameters), {})
+    assert all(state["square_avg"].min() > 0 for state in taught.optimizer.state.values())
+
+
 def test_another_loss_is_added() -> None:
     taught = learner(Tape([(0, "")]), n_step=1)
     taught.auxiliary = lambda seen, logits: 7.0 * logits.sum()
