@@ -126,28 +126,22 @@ def unroll(
         states.append(model.step(states[-1], taken[-1]))
     values.append(policy(states[-1])[1])
 
-    read = model.read(states[1:])
-    so_far = _beginning(known[1], steps) if known else _present(moment, len(given))
-    imagined = vars(read) | {"actions": np.stack(taken, axis=1), "values": np.stack(values, axis=1)}
-    parts = {name: np.concatenate([part, imagined[name]], 1, dtype=part.dtype) for name, part in so_far.items()}
-    rollout = Rollout(model=model.name, **parts)
+    # What is known already of the first of these states takes the place of what is read of it: so there is room for its
+    # frame, and many pictures need not be copied to make some.
+    read = vars(model.read(states))
+    read["frames"][:, 0] = known[1].frames[:, steps] if known else moment.screen
+    imagined = {name: part if name == "frames" else part[:, 1:] for name, part in read.items()}
+    imagined["actions"] = np.stack(taken, 1, dtype=np.int64)
+    imagined["values"] = np.stack(values, 1, dtype=np.float32)
+    if known:
+        imagined = {
+            name: np.concatenate([getattr(known[1], name)[:, :steps], part], 1) for name, part in imagined.items()
+        }
+    rollout = Rollout(model=model.name, **imagined)
     if recall is not None:
         rows = range(len(given))
         recall.keep(moment, rollout, [before + [model.row(state, place) for state in states] for place in rows])
     return rollout
-
-
-def _present(moment: Moment, rows: int) -> dict[str, np.ndarray]:
-    """What is known before anything is imagined: as the parts of a `Rollout` of no step, without a value."""
-    nothing = dict.fromkeys(("rewards", "continues", "values", "uncertainty"), np.zeros((rows, 0), np.float32))
-    frames = np.broadcast_to(moment.screen, (rows, 1, *moment.screen.shape))
-    return {"frames": frames, "actions": np.zeros((rows, 0), np.int64), **nothing}
-
-
-def _beginning(rollout: Rollout, steps: int) -> dict[str, np.ndarray]:
-    """The same of the first steps of a future."""
-    parts = {name: part for name, part in vars(rollout).items() if name != "model"}
-    return {name: part[:, : steps + 1] if name == "frames" else part[:, :steps] for name, part in parts.items()}
 
 
 def follow(model: WorldModel, moment: Moment, actions: np.ndarray, horizon: int | None = None) -> Rollout:
