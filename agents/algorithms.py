@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agents.dreamer.actions import Actions
     from agents.dreamer.world_model import WorldModel
-    from agents.envs.guided import GuidedGames, SideBySide
+    from agents.envs.guided import Guided, GuidedGames, SideBySide
     from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent, Games, Trainer
     from agents.runs.directory import RunConfig
@@ -183,28 +183,29 @@ def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.dev
 
 
 def _guide(run: RunConfig, config: Any) -> Callable[[], SideBySide] | None:
-    """What makes the games of the agents that the config names, shared as evenly as can be; None for no such agents."""
-
-    def games() -> SideBySide:
-        from agents.envs.guided import SideBySide, shared
-
-        shares = shared(config.num_games, len(config.guides))
-        return SideBySide([_guided_games(run, name, *share) for name, share in zip(config.guides, shares, strict=True)])
-
-    return games if config.guides else None
+    """What makes the games of the agents that the config names; None for no such agents."""
+    return (lambda: _shared_games(run, config)) if config.guides else None
 
 
-def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...] = ()) -> GuidedGames:
+def _shared_games(run: RunConfig, config: Any, some_random: bool = False) -> SideBySide:
+    """Games of the agents that the config names, shared as evenly as can be; with some that are played at random."""
+    from agents.envs.guided import EXPLORATION, SideBySide, shared
+
+    shares = shared(config.num_games, len(config.guides), (*EXPLORATION[1:], 1.0) if some_random else EXPLORATION)
+    return SideBySide([_guided_games(run, name, *share) for name, share in zip(config.guides, shares, strict=True)])
+
+
+def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...]) -> GuidedGames:
     """Games of the agent that is named, as the run's own agent sees them."""
     from agents.catalogue import find_checkpoint, load_agent
-    from agents.envs.guided import EXPLORATION, GuidedGames
+    from agents.envs.guided import GuidedGames
 
     checkpoint = find_checkpoint(name, run.game)
     seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
     if seen is None or settings is None:
         raise UserError(f"{run.game} cannot be watched: only Atari games can.")
     game = resolve_game(run.game)
-    return GuidedGames(load_agent(checkpoint), seen, game, num_games, settings, epsilons or EXPLORATION)
+    return GuidedGames(load_agent(checkpoint), seen, game, num_games, settings, epsilons)
 
 
 def _dreamer_agent(
@@ -277,14 +278,14 @@ def _i2a_trainer(run: RunConfig, config: Any, games: Games, device: torch.device
     )
 
 
-def _games_of_others(run: RunConfig, config: Any) -> GuidedGames:
-    """From which an environment model learns: of the agent that `config.from_agent` names and of one that plays at
-    random; of the latter alone where no agent is named.
+def _games_of_others(run: RunConfig, config: Any) -> Guided:
+    """From which an environment model learns: of the agents that the config names and of one that plays at random; of
+    the latter alone where no agent is named.
     """
-    from agents.envs.guided import EXPLORATION, GuidedGames
+    from agents.envs.guided import GuidedGames
 
-    if config.from_agent:
-        return _guided_games(run, config.from_agent, config.num_games, (*EXPLORATION[1:], 1.0))
+    if config.guides:
+        return _shared_games(run, config, some_random=True)
     settings = game_settings(run.game, run.settings)
     assert settings is not None
     return GuidedGames(None, settings, resolve_game(run.game), config.num_games, settings, (1.0,))

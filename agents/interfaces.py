@@ -92,7 +92,8 @@ class WorldModel(Protocol):
         ...
 
     def read(self, states: Sequence[Any]) -> Prediction:
-        """What K states, each the step after the one before, mean: reading all at once costs a model the least."""
+        """What K states, each the step after the one before, mean: reading all at once costs a model the least. The
+        arrays are the caller's, who may write into them."""
         ...
 
     def row(self, state: Any, place: int) -> Any:

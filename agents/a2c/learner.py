@@ -103,6 +103,7 @@ class ActorCriticLearner:
                 yield Update(self.step, self.updates, scores=self.scores.add(steps))
             metrics = self.learn(self._experience(played, seen))
             yield Update(self.step, self.updates, metrics)
+        self._twin = None
 
     def _choose(self, seen: Seen) -> tuple[np.ndarray, torch.Tensor]:
         """Actions (N,) int64 drawn from the policy, and values (N,)."""

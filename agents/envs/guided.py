@@ -16,21 +16,28 @@ EXPLORATION = (0.01, 0.01, 0.02, 0.05, 0.05, 0.1, 0.2, 0.5)
 """ε of the games, in turns: good play shows late boards, bad play shows what follows a mistake."""
 
 
-def shared(num_games: int, guides: int) -> list[tuple[int, tuple[float, ...]]]:
+def shared(
+    num_games: int, guides: int, epsilons: tuple[float, ...] = EXPLORATION
+) -> list[tuple[int, tuple[float, ...]]]:
     """Of each of so many guides how many of the games are its own, as evenly as can be, and their ε in turns.
 
     ε goes round over all games: few games of each would else all be played well.
     """
     shares, before = [], 0
     for guide in range(guides):
-        count, turn = (num_games + guides - 1 - guide) // guides, before % len(EXPLORATION)
-        shares.append((count, EXPLORATION[turn:] + EXPLORATION[:turn]))
+        count, turn = (num_games + guides - 1 - guide) // guides, before % len(epsilons)
+        shares.append((count, epsilons[turn:] + epsilons[:turn]))
         before += count
     return shares
 
 
 class Guided(Protocol):
     """Games that others play."""
+
+    @property
+    def screens(self) -> np.ndarray:
+        """What a person sees of the games now, (N, h, w, 3) uint8."""
+        ...
 
     def reset(self, seed: int) -> np.ndarray:
         """Begin all games; what the watching agent sees, (N, stack, *frame)."""
@@ -119,6 +126,10 @@ class SideBySide:
 
     def __init__(self, guided: Sequence[GuidedGames]):
         self._guided = guided
+
+    @property
+    def screens(self) -> np.ndarray:
+        return np.concatenate([guided.screens for guided in self._guided])
 
     def reset(self, seed: int) -> np.ndarray:
         """As `GuidedGames.reset`, of all of them with seeds of their own."""

@@ -39,9 +39,15 @@ class I2AConfig(A2CConfig):
     """Channels of the environment model; a local one has four times as many in its layers. A lesson: 64, and 128
     further in."""
     from_agent: str = ""
-    """An agent whose games, at many degrees of chance, the environment model learns from; without, random games."""
+    """Agents (shipped ones, runs, folders; with commas between them) whose games, at many degrees of chance, the
+    environment model learns from, as evenly as they can share `num_games`; without, random games."""
     collect: int = 100_000
-    """Steps of them; they count neither as steps nor as score of this agent. A lesson: 50,000, all random."""
+    """Steps of them that are kept; they count neither as steps nor as score of this agent. A lesson: 50,000, all
+    random."""
+    collect_per_update: int = 64
+    """Steps that they go on to play for each update of the model; the oldest are overwritten. 0: none. Steps that are
+    seen too often are learnt by heart: where the ball goes from the paddle, a model that had learnt for long from the
+    same 900,000 knew to the pixel in 94 % of them, and in 81 % of other games."""
     model_updates: int = 20_000
     """Updates of the environment model."""
     model_learning_rate: float = 2e-3
@@ -77,6 +83,7 @@ class I2AConfig(A2CConfig):
         for name, most in (("model_width", 1_024), ("model_rows", 65_536), ("collect", 100_000_000)):
             check_range(name, getattr(self, name), 1, most)
         check_range("model_choices", self.model_choices, 0, 65_536)
+        check_range("collect_per_update", self.collect_per_update, 0, 1_000_000)
         for name in (
             "distillation_scale",
             "model_updates",
@@ -91,10 +98,15 @@ class I2AConfig(A2CConfig):
             check_choice(name, getattr(self, name), choices)
         if self.warm_start and self.encoder != self.rollout_encoder:
             raise UserError(f"warm_start needs encoder and rollout_encoder alike: set both to {self.encoder}.")
-        if len(split_names("from_agent", self.from_agent)) > 1:
-            raise UserError("i2a learns from the games of one agent: name one in from_agent.")
+        if (count := len(self.guides)) > self.num_games:
+            raise UserError(f"{count} agents cannot share {self.num_games} games. Use: --set num_games={count}")
         if self.trains_policy and self.policy_steps >= self.steps:
             raise UserError(f"policy_steps must be less than steps ({self.steps:,}): what is left trains the agent.")
+
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """The agents that `from_agent` names."""
+        return split_names("from_agent", self.from_agent)
 
     @property
     def trains_policy(self) -> bool:

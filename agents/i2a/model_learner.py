@@ -70,6 +70,10 @@ class Surprises:
             rows[before] = np.clip(lost - random.integers(0, LAST, len(lost)) - length + 1, replay.oldest, last)
         return rows, games
 
+    def forget(self, slots: np.ndarray) -> None:
+        """Windows that begin in these slots (K,) are others by now."""
+        self.tree.set(slots, 0.0)
+
     def note(self, slots: np.ndarray, wrong: torch.Tensor) -> None:
         """How wrong (B,) windows are that begin in these slots (B,) of the replay: as saved, so resuming is exact."""
         self.tree.set(slots, (wrong.float() ** SURPRISE_EXPONENT).cpu().numpy())
@@ -105,6 +109,11 @@ class ModelLearner:
         windows = replay.sample(CALIBRATION, 3, random)
         whole = ~windows.first[1:].any(0)
         self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.device))
+
+    def forget(self, slots: np.ndarray) -> None:
+        """How wrong it was of what these slots (K,) of the replay held before."""
+        for windows in self.surprises.values():
+            windows.forget(slots)
 
     def learn(self, replay: SequenceReplay, random: np.random.Generator) -> dict[str, float]:
         """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""

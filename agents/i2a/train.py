@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from agents.a2c.learner import ActorCriticLearner, Seen
 from agents.envs.emulator import EmulatorModel
-from agents.envs.guided import GuidedGames
+from agents.envs.guided import Guided
 from agents.envs.separate import SeparateGames
 from agents.envs.settings import AtariSettings
 from agents.errors import UserError
@@ -23,7 +24,7 @@ from agents.i2a.model_learner import PHASES, ModelLearner
 from agents.i2a.models import LearntModel, PerfectModel
 from agents.i2a.network import I2AParts
 from agents.i2a.rollouts import Imagination, RolloutPolicy, copies
-from agents.interfaces import Games
+from agents.interfaces import Games, GameSteps
 from agents.layers import as_saved, channels_last, from_saved, network_input, precision_for
 from agents.records import Update
 from agents.replay.sequences import SequenceReplay
@@ -47,7 +48,8 @@ class I2ATrainer:
     A stage whose result was handed in is left out.
 
     games:    `SeparateGames` where the emulator imagines, any others else. settings: how they are played and seen.
-    guide:    makes the games of others, for stage 1. handed: gives the weights that were handed in.
+    guide:    makes the games of others, for stage 1, which go on as `config.collect_per_update` says.
+    handed:   gives the weights that were handed in.
     All that it does follows from the config, the seed, and how the machine computes.
     """
 
@@ -57,7 +59,7 @@ class I2ATrainer:
         games: Games,
         settings: AtariSettings,
         emulator: EmulatorModel,
-        guide: Callable[[], GuidedGames],
+        guide: Callable[[], Guided],
         handed: Handed,
         seed: int = 0,
         device: torch.device | None = None,
@@ -76,6 +78,7 @@ class I2ATrainer:
         self.precision = precision_for(self.parts.rollout_policy, games, rows, self.device)
         self._build_learners(emulator)
         self.replay: SequenceReplay | None = None
+        self._guided: Guided | None = None
         self.collected, self.has_begun = 0, False
 
     def _check(self, games: Games) -> None:
@@ -148,10 +151,11 @@ class I2ATrainer:
         if not self.has_begun:
             self._take(self._handed())
             self.has_begun = True
+        self._guided = None
         if self.model_learner is not None and self.model_learner.done < 1:
             yield from self._collect()
             yield from self._learn_model()
-        self.replay = None
+        self.replay = self._guided = None
         if self.learns_policy:
             until = min(total_steps, self.config.policy_steps)
             yield from self._told(self.policy_learner.train(until), 2.0)
@@ -188,16 +192,39 @@ class I2ATrainer:
             return
         assert self.parts.environment_model is not None
         self.replay = self.replay or self._new_replay()
-        games, colours = self._guide(), ColourCount(self.settings)
-        self.replay.add_first(games.reset(int(self.random.integers(2**31))))
+        colours = ColourCount(self.settings)
         while self.collected < self.config.collect:
-            steps = games.step(self.random)
-            self.replay.add_steps(steps)
-            if self.collected // self.games.num_games % COLOUR_PERIOD == 0:
+            games, steps = self._look_on(self.replay)
+            if self.collected // self.games.num_games % COLOUR_PERIOD == 1:
                 colours.add(steps.observations[:, -1], games.screens)
-            self.collected += self.games.num_games
             yield Update(self.step, self.updates, {"borrowed": float(self.collected), "stage": 1.0})
         self.parts.environment_model.colours.copy_(torch.from_numpy(colours.table()))
+
+    def _look_on(self, replay: SequenceReplay) -> tuple[Guided, GameSteps]:
+        """One step of the games of others, which begin anew where a training goes on."""
+        if self._guided is None:
+            self._guided = self._guide()
+            self._forget_next(replay)
+            replay.add_first(self._guided.reset(int(self.random.integers(2**31))))
+        steps = self._guided.step(self.random)
+        self._forget_next(replay)
+        replay.add_steps(steps)
+        self.collected += self.games.num_games
+        return self._guided, steps
+
+    def _forget_next(self, replay: SequenceReplay) -> None:
+        """What is about to be overwritten."""
+        if self.model_learner is not None:
+            rows = np.full(replay.num_games, replay.added)
+            self.model_learner.forget(replay.slots_of(rows, np.arange(replay.num_games)))
+
+    def _let_others_go_on(self, replay: SequenceReplay, updates: int) -> Iterator[Update]:
+        """So many steps as are due before so many updates of the model are done, of whole steps of all games."""
+        count = self.games.num_games
+        filled = math.ceil(self.config.collect / count) * count
+        while self.collected + count <= filled + updates * self.config.collect_per_update:
+            self._look_on(replay)
+            yield Update(self.step, self.updates, {"borrowed": float(self.collected), "stage": 1.0})
 
     def _learn_model(self) -> Iterator[Update]:
         learner, model, replay = self.model_learner, self.parts.environment_model, self.replay
@@ -209,6 +236,7 @@ class I2ATrainer:
         model.requires_grad_(True)
         try:
             while learner.done < 1:
+                yield from self._let_others_go_on(replay, learner.updates + 1)
                 metrics = learner.learn(replay, self.random)
                 yield Update(self.step, self.updates, metrics | {"stage": 1.0})
         finally:

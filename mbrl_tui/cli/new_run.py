@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 COLLECT = 100_000
 
 SETTLED = {
-    "i2a": ("model", "environment_model", "model_updates", "rollout_policy", "policy_steps", "from_agent", "collect")
+    "i2a": (
+        *("model", "environment_model", "model_updates", "rollout_policy", "policy_steps"),
+        *("from_agent", "collect", "collect_per_update"),
+    )
 }
 """What cannot be changed of an agent that goes on: it would change nothing, or undo what was learnt."""
 

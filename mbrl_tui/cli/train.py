@@ -33,7 +33,7 @@ def train(
     sticky: Sticky = None,
     from_agent: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="dreamer, i2a: learn from the games of this agent (dreamer: agents)."),
+        typer.Option(metavar="NAME,…", help="dreamer, i2a: learn from the games of these agents."),
     ] = None,
     collect: Annotated[
         int | None,

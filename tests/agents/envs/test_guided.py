@@ -11,6 +11,7 @@ from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
 from agents.envs.guided import EXPLORATION, GuidedGames, SideBySide
 from agents.envs.settings import AtariSettings
+from agents.i2a.config import I2AConfig
 from agents.records import Decision, Moment
 
 COLOUR = AtariSettings(colour=True, stack=1, size=80, crop_top=33, crop_bottom=17, max_pool=False)
@@ -140,3 +141,19 @@ def test_agents_share_the_games_of_a_run_and_every_degree_of_chance(guides, monk
     assert max(counts) - min(counts) <= 1
     assert tuple(epsilon for _, count, epsilons in made for epsilon in epsilons[:count]) == EXPLORATION
     assert algorithms._guide(None, DreamerConfig()) is None
+
+
+@pytest.mark.parametrize("guides", ["one", "one,two"])
+def test_an_environment_model_learns_from_games_of_chance_too(guides: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, tuple[float, ...]]] = []
+
+    def games(run: None, name: str, count: int, epsilons: tuple[float, ...]) -> GuidedGames:
+        made.append((name, epsilons[:count]))
+        return GuidedGames(None, COLOUR, "breakout", count, COLOUR, (1.0,))
+
+    monkeypatch.setattr(algorithms, "_guided_games", games)
+    both = algorithms._games_of_others(None, I2AConfig(from_agent=guides, num_games=8))
+    assert ",".join(name for name, _ in made) == guides
+    assert [epsilon for _, epsilons in made for epsilon in epsilons] == [*EXPLORATION[1:], 1.0]
+    assert len(both.reset(0)) == 8
+    assert both.screens.shape == (8, 210, 160, 3)

@@ -18,7 +18,7 @@ from agents.i2a.train import I2ATrainer
 
 TINY = I2AConfig(
     num_games=2, n_step=2, horizon=2, rollout_channels=4, rollout_units=8, model_width=4, model_rows=6, model_choices=8,
-    collect=40, model_updates=6, policy_steps=12, steps=24,
+    collect=40, collect_per_update=3, model_updates=6, policy_steps=12, steps=24,
 )  # fmt: skip
 SETTINGS = ALGORITHMS["i2a"].settings_for("breakout")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,7 +50,8 @@ def test_every_stage_trains_its_own_part_and_leaves_the_others(build_trainer: Bu
 
 def test_the_stages_are_told(build_trainer: BuildTrainer) -> None:
     told = [update.metrics["stage"] for update in build_trainer().train(24) if update.metrics]
-    assert told == [1.0] * 20 + [1.0] * 6 + [2.0] * 3 + [3.0] * 3
+    looks = 20 + 6 * 3 // 2  # at games of others, before and while the model learns
+    assert told == [1.0] * (looks + 6) + [2.0] * 3 + [3.0] * 3
 
 
 def test_no_gradient_reaches_a_frozen_model(build_trainer: BuildTrainer) -> None:
@@ -112,6 +114,45 @@ def test_a_training_resumed_in_any_stage_goes_on_exactly(
     for name, tensor in ends[0].items():
         assert torch.equal(tensor, ends[1][name]), name
     assert trainer.training_counters() == resumed.training_counters()
+
+
+def test_others_go_on_to_play_while_the_model_learns(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer()
+    made = set()
+    for update in trainer.train(24):
+        learner, replay = trainer.model_learner, trainer.replay
+        assert learner is not None
+        if not learner.updates or replay is None or "borrowed" in update.metrics:
+            continue
+        # Three steps an update, as far as they are whole steps of two games; the first row shows the games' beginning.
+        made.add((learner.updates, trainer.collected))
+        assert replay.added == 1 + trainer.collected // 2
+        assert replay.rows == 22
+        if update.metrics.get("stage") != 1.0:
+            break
+    assert made == {(updates, 40 + updates * 3 // 2 * 2) for updates in range(1, 7)}
+
+
+def test_what_is_overwritten_is_no_longer_known_to_be_surprising(build_trainer: BuildTrainer) -> None:
+    trainer = build_trainer(collect_per_update=0, model_updates=100)
+    advance(trainer, 20)
+    learner, replay = trainer.model_learner, trainer.replay
+    assert learner is not None
+    assert replay is not None
+    every = np.arange(replay.rows * 2)
+    for again in (False, True):  # then the games begin anew, as where a training goes on
+        for _ in range(3):  # the ring goes round
+            trainer._look_on(replay)
+        for windows in learner.surprises.values():
+            windows.tree.set(every, np.ones(len(every)))
+        before = replay.added
+        trainer._guided = None if again else trainer._guided
+        trainer._look_on(replay)
+        assert before > replay.rows
+        rows = np.repeat(np.arange(before, before + 1 + again), 2)
+        overwritten = replay.slots_of(rows, np.tile([0, 1], 1 + again))
+        for windows in learner.surprises.values():
+            assert np.flatnonzero(windows.tree.weights[: len(every)] == 0).tolist() == sorted(overwritten)
 
 
 def test_parts_that_are_handed_in_are_not_trained_again(build_trainer: BuildTrainer) -> None:
@@ -207,10 +248,18 @@ def test_the_rollout_policy_has_settings_of_its_own() -> None:
     assert config.for_rollouts() == A2CConfig(steps=77, encoder="small", entropy_scale=0.5)
 
 
-@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"model": "perfect"}, {"model_kind": "x"}, {"discount": 2.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"horizon": 0}, {"model": "perfect"}, {"model_kind": "x"}, {"discount": 2.0}, {"collect_per_update": -1}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         I2AConfig(**wrong)
+
+
+def test_more_agents_than_games_are_refused() -> None:
+    assert I2AConfig(from_agent="one, two", num_games=2).guides == ("one", "two")
+    with pytest.raises(UserError, match="3 agents cannot share 2 games"):
+        I2AConfig(from_agent="one,two,three", num_games=2)
 
 
 @pytest.mark.parametrize(("changes", "words"), [({"collect": 20}, "collect must be at least 28 with 2 games")])

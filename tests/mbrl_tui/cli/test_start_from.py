@@ -190,7 +190,9 @@ def test_what_cannot_be_started_is_told_in_one_line_and_leaves_no_trace(mbrl: Mb
     assert [run.path.name for run in RunDirectory.all()] == ["first"]
 
 
-@pytest.mark.parametrize("change", ["rollout_policy=first", "policy_steps=20", "model_updates=0", "collect=400"])
+@pytest.mark.parametrize(
+    "change", ["rollout_policy=first", "policy_steps=20", "model_updates=0", "collect=400", "collect_per_update=9"]
+)
 def test_an_i2a_has_its_first_stages_behind_it(change: str, mbrl: Mbrl) -> None:
     train(mbrl, "breakout", "--agent", "i2a", "--run", "first", "--steps", "12", *sets(SMALL["i2a"]))
     answer = mbrl("train", "--start-from", "first", "--steps", "24", "--set", change)
