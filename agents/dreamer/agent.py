@@ -31,12 +31,14 @@ class DreamState:
 
     screens (B, h, w, 3) uint8: the real ones they began at. waits (B,) bool: FIRE comes next.
     doubt (B,) float32: the entropy in nats of the belief that the state was taken from; 0 where it was seen.
+    steps (B,) int64: dreamt so far.
     """
 
     state: State
     screens: np.ndarray
     waits: np.ndarray
     doubt: torch.Tensor
+    steps: torch.Tensor
 
 
 class DreamModel:
@@ -50,20 +52,23 @@ class DreamModel:
 
     def __init__(self, model: WorldModel, settings: AtariSettings, choose: Choice | None = None):
         self._model, self._settings = model, settings
-        self._choose = choose or model.rssm.latents.mean
+        self._choose = choose
         self.device = next(model.parameters()).device
 
     def start(self, moment: Moment, rows: int) -> DreamState:
         state = moment.memory.map(lambda part: part.expand(rows, *part.shape[1:]))
         screens = np.broadcast_to(moment.screen, (rows, *moment.screen.shape))
-        return DreamState(state, screens, np.full(rows, moment.needs_fire), torch.zeros(rows, device=self.device))
+        doubt, steps = (torch.zeros(rows, dtype=kind, device=self.device) for kind in (torch.float32, torch.int64))
+        return DreamState(state, screens, np.full(rows, moment.needs_fire), doubt, steps)
 
     @torch.inference_mode()
     def step(self, state: DreamState, actions: np.ndarray) -> DreamState:
         taken = F.one_hot(torch.tensor(actions, device=self.device), self._model.rssm.num_actions).float()
-        after, prior = self._model.rssm.imagine(state.state, taken, self._choose)
+        steps, latents = state.steps + 1, self._model.rssm.latents
+        choose = self._choose or functools.partial(latents.mean, steps=steps)
+        after, prior = self._model.rssm.imagine(state.state, taken, choose)
         alive, _ = self._model.goes_on(after.features)
-        return DreamState(after, state.screens, (alive < 0.5).cpu().numpy(), self._model.rssm.latents.entropy(prior))
+        return DreamState(after, state.screens, (alive < 0.5).cpu().numpy(), latents.entropy(prior), steps)
 
     @torch.inference_mode()
     def read(self, states: Sequence[DreamState]) -> Prediction:
@@ -87,13 +92,14 @@ class DreamModel:
             np.where(rows[:, None, None, None], other.screens, state.screens),
             np.where(rows, other.waits, state.waits),
             torch.where(anew, other.doubt, state.doubt),
+            torch.where(anew, other.steps, state.steps),
         )
 
     def row(self, state: DreamState, place: int) -> DreamState:
         """As `WorldModel.row`."""
         one = slice(place, place + 1)
         dreamt = state.state.map(lambda part: part[one])
-        return DreamState(dreamt, state.screens[one], state.waits[one], state.doubt[one])
+        return DreamState(dreamt, state.screens[one], state.waits[one], state.doubt[one], state.steps[one])
 
     def draw(self, features: torch.Tensor, screens: np.ndarray) -> np.ndarray:
         """States (B·K, f), K of each row, as pictures (B·K, h, w, 3) uint8, in their place on screens (B, h, w, 3)."""
@@ -199,7 +205,8 @@ class DreamerAgent:
         blocks = self.model.prepare(seen.observation[-1:]).to(self.device)
         beliefs = torch.cat([rssm.prior(memory), rssm.posterior(memory, rssm.seen(self.model.encode(blocks)))])
         # As in a dream, and as after a look.
-        both = State(memory.expand(2, -1), torch.cat([latents.mean(beliefs[:1]), latents.most_likely(beliefs[1:])]))
+        chosen = torch.cat([latents.mean(beliefs[:1], dreamt.steps), latents.most_likely(beliefs[1:])])
+        both = State(memory.expand(2, -1), chosen)
         expected_frame, believed_frame = model.draw(both.features, moment.screen[None])
         expected, believed = beliefs.cpu().numpy()
         surprise = float(latents.divergence(beliefs[1], beliefs[0]))

@@ -22,10 +22,24 @@ No class ever gets probability 0, so a divergence between two beliefs stays fini
 
 MEAN_TEMPERATURE = 0.36
 """Of the beliefs whose means a dream goes on with. Doubt that is handed on whole from step to step smears what it is
-about, and at last blots it out. Of 100 dreams of `breakout-dreamer` the ball is found after 15 and 50 steps in 97 and
-73 % at 1/2, 8.2 pixels off after 15; in 99 and 81 % at 0.36, 7.2 pixels off. At 0 this would be the likeliest class of
-each variable.
+about, and at last blots it out. At 0 this would be the likeliest class of each variable.
 """
+WARM = 15
+"""Steps for which it is that. A mean is nearer to the truth than a guess, as long as the dream is near it; later it has
+parted from it, mostly, and what counts is that it stays one of the ways in which the game could have gone on.
+"""
+COOLING = 0.9
+"""By how much the temperature then falls with each step. Of 270 dreams of `breakout-dreamer`, 2,700 updates ago, the
+ball is found after 50 steps in 77 % if it stays as it is, in 89 to 90 % at 0.8 and 0.9. If it falls from the first step
+on, by 0.93, in 87 %, but after 15 steps the ball is 6.0 pixels off instead of 4.7.
+"""
+COLDEST = 0.01
+"""The temperature below which it does not fall."""
+
+
+def mean_temperature(steps: torch.Tensor) -> torch.Tensor:
+    """Of the means in the steps-th step of a dream, counted from 1; (...) int64 gives (...) float32."""
+    return (MEAN_TEMPERATURE * COOLING ** (steps - WARM).clamp(min=0)).clamp(min=COLDEST)
 
 
 def mixed_probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -116,17 +130,17 @@ class Latents(Protocol):
         """(..., variables, width)."""
         ...
 
-    def mean(self, belief: torch.Tensor) -> torch.Tensor:
-        """The mean of samples at `MEAN_TEMPERATURE` (..., variables, width): how a dream goes on that leaves nothing to
-        chance.
+    def mean(self, belief: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """The mean of samples at `mean_temperature` (..., variables, width) in the steps-th step, (...) int64, of a
+        dream that leaves nothing to chance: how it goes on.
 
         The likeliest class of each variable, chosen by itself, makes no likely picture where many are in doubt
         together: some flip at every step, and what they show jumps.
         """
         ...
 
-    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
-        """The belief at a temperature τ above 0: p^(1/τ), made to sum to 1; surer below 1."""
+    def at_temperature(self, belief: torch.Tensor, temperature: float | torch.Tensor) -> torch.Tensor:
+        """The belief at a temperature τ above 0, a number or (..., 1, 1): p^(1/τ), made to sum to 1; surer below 1."""
         ...
 
     def divergence(self, posterior: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
@@ -153,10 +167,10 @@ class Categorical:
     divergence = staticmethod(divergence)
     entropy = staticmethod(entropy)
 
-    def mean(self, belief: torch.Tensor) -> torch.Tensor:
-        return self.at_temperature(belief, MEAN_TEMPERATURE)
+    def mean(self, belief: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        return self.at_temperature(belief, mean_temperature(steps)[..., None, None])
 
-    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+    def at_temperature(self, belief: torch.Tensor, temperature: float | torch.Tensor) -> torch.Tensor:
         return torch.softmax(belief.log() / temperature, -1)
 
 
@@ -180,10 +194,10 @@ class Gaussian:
     def most_likely(self, belief: torch.Tensor) -> torch.Tensor:
         return belief[..., :1]
 
-    def mean(self, belief: torch.Tensor) -> torch.Tensor:
+    def mean(self, belief: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         return belief[..., :1]
 
-    def at_temperature(self, belief: torch.Tensor, temperature: float) -> torch.Tensor:
+    def at_temperature(self, belief: torch.Tensor, temperature: float | torch.Tensor) -> torch.Tensor:
         mean, deviation = belief.split(1, -1)
         return torch.cat([mean, deviation * temperature**0.5], -1)
 

@@ -126,6 +126,6 @@ def worths(model: WorldModel, state: State, plans: torch.Tensor) -> torch.Tensor
     count = len(plans)
     start = state.map(lambda part: part.expand(count, *part.shape).flatten(0, 1))
     actions = plans.flatten(0, 1).transpose(0, 1)  # (H, J·N, A)
-    features = model.rssm.follow(start, actions, model.rssm.latents.mean)  # (H, J·N, f)
+    features = model.rssm.follow(start, actions)  # (H, J·N, f)
     alive, _ = model.goes_on(features)
     return (model.rewards(features) * reached(alive)).sum(0).unflatten(0, (count, -1))

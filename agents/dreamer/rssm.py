@@ -7,6 +7,7 @@ posterior  q(z_t | h_t, x_t)              what it believes once it has seen x_t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -139,10 +140,10 @@ class RSSM(nn.Module):
         prior = self.prior(memory)
         return State(memory, (choose or self.latents.sample)(prior)), prior
 
-    def follow(self, state: State, actions: torch.Tensor, choose: Choice | None = None) -> torch.Tensor:
-        """The features (H, B, f) of the states that `actions` (H, B, A) lead to, without seeing."""
+    def follow(self, state: State, actions: torch.Tensor) -> torch.Tensor:
+        """The features (H, B, f) of the states that `actions` (H, B, A) lead to, without seeing: a dream in means."""
         features = []
-        for vectors in actions:
-            state, _ = self.imagine(state, vectors, choose)
+        for steps, vectors in zip(torch.arange(1, len(actions) + 1, device=actions.device), actions, strict=True):
+            state, _ = self.imagine(state, vectors, functools.partial(self.latents.mean, steps=steps))
             features.append(state.features)
         return torch.stack(features)

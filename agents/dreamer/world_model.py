@@ -122,7 +122,7 @@ class WorldModel(nn.Module):
         loss = (shown + c.kl_scale * kl_share * kl_loss).mean()
         if c.overshoot:
             start = states.map(lambda part: part[begin])
-            dreamt = self.rssm.follow(start, batch.actions[ahead], latents.mean)
+            dreamt = self.rssm.follow(start, batch.actions[ahead])
             missed, _ = self._shown(dreamt, batch.between(ahead), weights_ahead)
             parts["dreamt"] = missed * (~batch.first[ahead]).cumprod(0)  # until another game begins
             loss = loss + parts["dreamt"].mean()

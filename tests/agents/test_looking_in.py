@@ -8,6 +8,8 @@ import torch
 from test_contract import KINDS
 
 from agents.catalogue import ALGORITHMS
+from agents.dreamer import latents
+from agents.dreamer.agent import DreamState
 from agents.dreamer.rssm import State
 from agents.envs.atari import AtariGame
 from agents.interfaces import ImaginativeAgent, PerceivingAgent, SalientAgent
@@ -67,6 +69,30 @@ def test_single_futures_of_a_batch_begin_anew(kind: str) -> None:
     for row, expected in enumerate((kept, fresh, kept)):
         assert np.abs(after.frames[row].astype(int) - expected.frames[row]).max() <= 1
         np.testing.assert_allclose(after.rewards[row], expected.rewards[row], atol=1e-4)
+
+
+def test_each_dream_grows_surer_with_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WARM", 1), ("COOLING", 1e-3), ("COLDEST", 1e-3)):
+        monkeypatch.setattr(latents, name, value)
+    agent, actions = KINDS["dreamer"](), np.array([2, 3])
+    model, moment = agent.world_model(), remembered(agent, game_of("dreamer"))
+
+    def sure(state: DreamState) -> list[bool]:
+        """Whether its latents are the likeliest classes alone, but for ties."""
+        return (state.state.latent.amax(-1).mean(-1) > 0.9).tolist()
+
+    begun = model.start(moment, 2)
+    first = model.step(begun, actions)
+    second = model.step(first, actions)
+    assert (sure(first), sure(second)) == ([False, False], [True, True])
+    mixed = model.mix(second, begun, np.array([False, True]))
+    assert sure(model.step(mixed, actions)) == [True, False]
+    assert sure(model.step(model.row(first, 1), actions[1:])) == [True]
+    # What a look at reality is compared with is what that dream expects.
+    for played in (actions[:1], actions):
+        expected = agent.perceive(moment, played, moment).expected_frame
+        dreamt = agent.imagine(moment, len(played), played[None]).frames[0, -1]
+        assert np.abs(expected.astype(int) - dreamt).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["dqn", "pqn", "a2c", "dreamer"])

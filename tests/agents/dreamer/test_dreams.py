@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from agents.dreamer import latents
 from agents.dreamer import lessons as lessons_module
 from agents.dreamer.actions import Discrete
 from agents.dreamer.behaviour import Behaviour, Dream, dream
@@ -193,15 +195,20 @@ def moving(times: int, rows: int, first: Sequence[tuple[int, int]] = ()) -> Batc
     return Batch(blocks, actions, torch.from_numpy(random.random((times, rows), np.float32)), began, ones, ones)
 
 
-def test_overshooting_judges_a_dream_by_what_came_under_the_actions_that_were_taken() -> None:
+def test_overshooting_judges_a_dream_by_what_came_under_the_actions_that_were_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Two steps from time 1, of five: the dream's states are told step by step here, its pictures drawn one by one."""
+    monkeypatch.setattr(latents, "WARM", 1)  # the second step is colder than the first
+    monkeypatch.setattr(latents, "COOLING", 0.3)
     torch.manual_seed(0)
     model, batch = WorldModel(replace(TINY, overshoot=2), 3, (36, 36, 3)), moving(5, 2)
-    surely, dreamily = model.rssm.latents.most_likely, model.rssm.latents.mean
+    surely, mean = model.rssm.latents.most_likely, model.rssm.latents.mean
     loss, states, parts = model.loss(batch, surely, begin=1)
     weights = 1 + TINY.pixel_weight * changed(batch.blocks, batch.first)
     state, costs = states.map(lambda part: part[1]), []
     for time in (2, 3):
+        dreamily = functools.partial(mean, steps=torch.tensor(time - 1))
         state, _ = model.rssm.imagine(state, batch.actions[time], dreamily)
         now = slice(2 * time, 2 * time + 2)
         image = squares(model.decoder(state.features), batch.blocks[now], weights[now])

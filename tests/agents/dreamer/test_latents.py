@@ -88,19 +88,33 @@ def test_a_cold_draw_by_hand() -> None:
 @pytest.mark.parametrize("kind", [latents.Categorical(3, 4), latents.Gaussian(3)])
 def test_the_mean_is_that_of_many_cold_samples(kind: latents.Latents) -> None:
     belief = kind.belief(torch.randn(3, kind.outputs, generator=torch.Generator().manual_seed(5)))
-    colder = kind.at_temperature(belief, latents.MEAN_TEMPERATURE)
+    steps = torch.tensor(latents.WARM + 3)
+    colder = kind.at_temperature(belief, float(latents.mean_temperature(steps)))
     drawn = kind.sample(colder.expand(20_000, *belief.shape), torch.Generator().manual_seed(0))
-    torch.testing.assert_close(kind.mean(belief), drawn.mean(0), rtol=0, atol=0.03)
+    torch.testing.assert_close(kind.mean(belief, steps), drawn.mean(0), rtol=0, atol=0.03)
 
 
 def test_a_mean_keeps_what_is_in_doubt_and_makes_it_surer_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a temperature of 1/2, p², made to sum to 1; every class is told of its share."""
     monkeypatch.setattr(latents, "MEAN_TEMPERATURE", 0.5)
+    monkeypatch.setattr(latents, "COOLING", 0.5)
+    monkeypatch.setattr(latents, "WARM", 1)
     belief = torch.tensor([[0.75, 0.25]], requires_grad=True)
-    mean = latents.Categorical(1, 2).mean(belief)
+    categorical, first = latents.Categorical(1, 2), torch.tensor(1)
+    mean = categorical.mean(belief, first)
     assert mean.flatten().tolist() == pytest.approx([0.9, 0.1])
     (gradient,) = torch.autograd.grad(mean[0, 0], belief)
     assert (gradient != 0).all()
+    # A step later, at 1/4, it is p⁴; each row of a batch may be at a step of its own.
+    both = categorical.mean(belief.expand(2, 1, 2), torch.tensor([1, 2]))
+    assert both[:, 0, 0].tolist() == pytest.approx([0.9, 81 / 82])
+
+
+def test_dreams_grow_surer_until_they_are_sure_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MEAN_TEMPERATURE", 0.4), ("WARM", 2), ("COOLING", 0.5), ("COLDEST", 0.06)):
+        monkeypatch.setattr(latents, name, value)
+    told = latents.mean_temperature(torch.tensor([1, 2, 3, 4, 5, 50]))
+    assert told.tolist() == pytest.approx([0.4, 0.4, 0.2, 0.1, 0.06, 0.06])
 
 
 @pytest.mark.parametrize(("temperature", "share"), [(0.0, 1.0), (0.5, 16 / 17), (1.0, 0.8)])

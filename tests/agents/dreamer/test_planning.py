@@ -36,8 +36,8 @@ class KnownWorld:
             return State(torch.tensor(after)[:, None].float(), state.latent), None
 
         @classmethod
-        def follow(cls, state: State, actions: torch.Tensor, choose: object) -> torch.Tensor:
-            return RSSM.follow(cls, state, actions, choose)  # type: ignore[arg-type]
+        def follow(cls, state: State, actions: torch.Tensor) -> torch.Tensor:
+            return RSSM.follow(cls, state, actions)  # type: ignore[arg-type]
 
     @staticmethod
     def rewards(features: torch.Tensor) -> torch.Tensor:
