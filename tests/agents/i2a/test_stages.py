@@ -231,7 +231,7 @@ def test_agents_without_a_learnt_model_learn_too(build_trainer: BuildTrainer, mo
 
 
 def test_breakout_shows_the_model_games_that_go_well() -> None:
-    assert config_for("breakout").from_agent == "breakout-a2c"
+    assert config_for("breakout").guides[0] == "breakout-a2c"
     assert config_for("pong").from_agent == ""
 
 

@@ -76,7 +76,7 @@ MISTAKES = [
     ("train breakout --agent dreamer --set collect=0", 1, "--set from_agent= --set collect=0"),
     ("train breakout --agent dreamer --from-agent breakout-a2c,nobody", 1, "called 'nobody'"),
     ("train breakout --agent dreamer --from-agent breakout-a2c,", 1, "--from-agent must be names with commas"),
-    ("train breakout --agent i2a --from-agent breakout-a2c,breakout-pqn", 1, "the games of one agent"),
+    ("train breakout --agent i2a --from-agent breakout-a2c,breakout-pqn --set num_games=1", 1, "cannot share 1 games"),
     ("train --settings --agent ppo", 1, "There are: a2c, dqn"),
     ("train breakout --set learning_rat=1", 1, "Did you mean learning_rate"),
     ("train breakout --set learning_rate", 1, "field=value"),
