@@ -22,9 +22,14 @@ from agents.i2a.cells import CELL, PLANES, from_cells
 
 MOVERS = 6
 """Things that are looked at in a frame, at most."""
+HIDDEN = 2
+"""And things that were there a frame ago and now are not to be seen: a ball behind a wall's edge, or before bricks of
+its own colour. Who does not remember it cannot foresee that it comes back."""
 NEAR = 2
 """Pixels around a place, in each direction, that are taken for one thing. A ball beside the hole that it has just made
 is another."""
+PIECES = 2 * NEAR + 1
+"""Pixels, in each direction, that two pieces of one thing are apart, at most."""
 LOOK = 4
 """Pixels around a place to which a thing goes, in each direction, that are drawn as it will look there."""
 FAR = 10
@@ -79,8 +84,9 @@ class Moved:
 class Things:
     """The K things that were found in B frames, and what is believed of where they go.
 
-    centres (B, M, 2) int64, meant (B, M) bool: as `Movers.find` gives them. rows, numbers (K,) int64: the frame of
-    each, and its number there. windows (K, SIDE · SIDE) int64: its pixels. features (K, units): what is known of it.
+    centres (B, M, 2) int64, meant (B, M) bool: as `Movers.find` gives them, then as `find_hidden` does. rows, numbers
+    (K,) int64: the frame of each, and its number there. windows (K, SIDE · SIDE) int64: its pixels. features (K,
+    units): what is known of it.
     belief (K, NOWHERE + 1) float32: log-probabilities of its choices.
     """
 
@@ -107,14 +113,15 @@ class Things:
 
 
 class Movers(nn.Module):
-    """Finds what has moved, reads a window of `SIDE`×`SIDE` pixels around each, chooses where it goes, and draws: into
-    the window, and the thing itself where it has gone.
+    """Finds what has moved, and what has just hidden, reads a window of `SIDE`×`SIDE` pixels around each, chooses where
+    it goes, and draws: into the window, and the thing itself where it has gone.
 
     units: of its hidden layers. features: numbers that it tells of each thing, for what comes of a step.
     2.5 million multiply-adds for a thing at 512 units and 128 features.
     """
 
     usual: torch.Tensor
+    nearer: torch.Tensor
     by_cell: torch.Tensor
 
     def __init__(self, units: int, features: int, num_actions: int, stack: int, cells: tuple[int, int]):
@@ -127,6 +134,7 @@ class Movers(nn.Module):
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, units))
         self.line = nn.Parameter(0.1 * torch.randn(self.shape[0], units))
         self.column = nn.Parameter(0.1 * torch.randn(self.shape[1], units))
+        self.hidden = nn.Parameter(0.1 * torch.randn(units))
         self.mix = nn.Linear(units, units)
         self.expect = nn.Linear(units, NOWHERE + 1)
         self.chosen = nn.Parameter(0.1 * torch.randn(NOWHERE + 1, units))
@@ -146,6 +154,8 @@ class Movers(nn.Module):
         steps = torch.arange(-FAR, FAR + 1) ** 2
         with torch.no_grad():
             self.expect.bias[:NOWHERE] = -(steps[:, None] + steps).flatten() / (2 * STRIDE**2)
+        nearer = -(steps[:, None] + steps).flatten().float()
+        self.register_buffer("nearer", torch.cat([nearer, nearer.new_tensor([-torch.inf])]), persistent=False)
         self.register_buffer("usual", torch.zeros(self.shape))
         self.register_buffer("by_cell", order_of_cells(cells), persistent=False)
 
@@ -179,19 +189,45 @@ class Movers(nn.Module):
                 break
         return torch.stack(centres, 1), torch.stack(meant, 1)
 
+    def find_hidden(
+        self, frames: torch.Tensor, centres: torch.Tensor, meant: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of
+        them (B, N) bool are no longer there, and can be none of the things that `find` found in the last: the largest
+        `HIDDEN`; N may be 0.
+        """
+        earlier, before, now = frames[..., -3:].unbind(-1)
+        places, there = self.find(earlier, before)
+        # Who is who, nobody knows yet: the nearest are taken for one thing.
+        lost = there & (went(places, there, centres, meant, self.nearer.expand(*there.shape, -1)) == NOWHERE)
+        rows = torch.arange(len(frames), device=frames.device)[:, None]
+        left = (before != now)[rows, places[..., 0], places[..., 1]]
+        # Wide things are found in pieces, today in more of them than tomorrow.
+        apart = (places[:, None] - places[:, :, None]).abs().amax(-1)  # (B, N, N)
+        piece = ((apart <= PIECES) & (there & ~lost)[:, None]).any(-1)
+        hidden = lost & left & ~piece
+        hidden &= hidden.cumsum(1) <= HIDDEN
+        some = hidden.any(0)
+        return places[:, some], hidden[:, some]
+
     def read_things(self, stacks: torch.Tensor, actions: torch.Tensor) -> Things:
         """What moves in stacks of cells (B, h', w', S, 16) uint8 when these actions (B,) int64 are taken."""
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
         frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
         every, meant = self.find(frames[..., -2], frames[..., -1])
+        visible = every.shape[1]
+        if frames.shape[-1] > 2:
+            places, hidden = self.find_hidden(frames, every, meant)
+            every, meant = torch.cat([every, places], 1), torch.cat([meant, hidden], 1)
         rows, numbers = meant.nonzero(as_tuple=True)
         centres = every[rows, numbers]  # (K, 2)
         windows = self._windows(rows, centres, FAR)
-        seen = F.pad(frames, (0, 0, *[RIM * CELL] * 4)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
+        pixels = F.pad(frames, (0, 0, *[RIM * CELL] * 4)).flatten(0, 2)[windows]  # (K, SIDE · SIDE, S)
         # Looked up as embeddings, here and below: an index would gather its gradient in any order.
         where = F.embedding(actions[rows], self.action)
         where = where + F.embedding(centres[:, 0], self.line) + F.embedding(centres[:, 1], self.column)
-        x = torch.relu(self.read(dimmed(seen.flatten(1), self.read)) + where.to(dtype))
+        where = where + (numbers >= visible)[:, None] * self.hidden
+        x = torch.relu(self.read(dimmed(pixels.flatten(1), self.read)) + where.to(dtype))
         x = torch.relu(x + self.mix(x))
 
         with torch.autocast(x.device.type, enabled=False):

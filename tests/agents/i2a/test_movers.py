@@ -9,16 +9,16 @@ from hypothesis import given, settings
 
 from agents.i2a.canvas import Canvas
 from agents.i2a.cells import PLANES, from_cells, stack_to_cells
-from agents.i2a.movers import FAR, LOOK, MOVERS, NEAR, NOWHERE, Moved, Movers, likeliest, went
+from agents.i2a.movers import FAR, HIDDEN, LOOK, MOVERS, NEAR, NOWHERE, Moved, Movers, likeliest, went
 from agents.i2a.movers import SIDE as WINDOW
 
 SIDE = 16
 """Cells."""
 
 
-def movers() -> Movers:
+def movers(stack: int = 2) -> Movers:
     torch.manual_seed(0)
-    built = Movers(16, 8, num_actions=3, stack=2, cells=(SIDE, SIDE))
+    built = Movers(16, 8, num_actions=3, stack=stack, cells=(SIDE, SIDE))
     torch.nn.init.normal_(built.draw.weight)
     return built
 
@@ -130,6 +130,69 @@ def test_where_nothing_moves_nothing_is_said() -> None:
     assert moved.features.shape == (2, 1, 8)
     for part in (moved.features, on_canvas(moved, 2), moved.moves, moved.doubt):
         assert part[0].abs().sum() == 0 < part[1].abs().sum()
+
+
+def hidden(*frames: torch.Tensor) -> list[list[int]]:
+    """Of three frames, the last of many."""
+    stack = torch.stack([picture(*ball(50, 50)), *frames], -1)[None]
+    built = movers()
+    centres, meant = built.find_hidden(stack, *built.find(frames[-2][None], frames[-1][None]))
+    return centres[0][meant[0]].tolist()
+
+
+def test_what_is_there_no_longer_and_nowhere_else_is_hidden() -> None:
+    away, there, on, far = (picture(*ball(line, 20)) for line in (16, 20, 20 + FAR, 21 + FAR))
+    assert hidden(away, there, picture()) == [[21, 21]]
+    assert hidden(away, there, on) == []  # it went on
+    assert hidden(away, there, far) == [[21, 21]]  # that is another
+    assert hidden(away, there, there) == []  # it stands still, for all to see
+    assert hidden(there, there, picture()) == []  # it had not just moved
+    assert hidden(away, picture(), picture()) == []  # that is too long ago
+
+
+def test_who_has_gone_on_hides_nobody_else() -> None:
+    paddle = [(30, 20 + column) for column in range(8)]
+    moved = [(30, 22 + column) for column in range(8)]
+    before = picture(*ball(20, 20), *paddle)
+    assert hidden(picture(), before, picture(*moved)) == [[21, 21]]
+    assert hidden(picture(), before, picture(*moved, *ball(24, 24))) == []
+
+
+def test_a_thing_in_pieces_has_hidden_none_of_them() -> None:
+    """A fast paddle of eight by two pixels is found in two pieces, a slow one in one."""
+    lengths = (0, 8, 12)
+    first, second, third = (picture(*[(40 + i, 10 + at + j) for i in range(2) for j in range(8)]) for at in lengths)
+    assert (len(found(first, second)), len(found(second, third))) == (2, 1)
+    assert hidden(first, second, third) == []
+    assert hidden(first, second, picture()) != []
+
+
+def test_no_more_are_remembered_than_the_largest() -> None:
+    things = [*ball(50, 10), (30, 30), (10, 10), (10, 11)]
+    assert hidden(picture(), picture(*things), picture()) == [[51, 11], [10, 11]]
+    assert HIDDEN == 2
+
+
+def test_a_hidden_thing_comes_back_where_it_is_believed_to() -> None:
+    built = movers(stack=3)
+    torch.nn.init.zeros_(built.draw.weight)
+    goes(built, 6, -4)
+    away, there, back = (picture(*ball(line, 20)) for line in (17, 20, 26))
+    dreamt, real = (look(built, away, there, picture(), after=after) for after in (None, back))
+    assert extent(on_canvas(dreamt, 1)[0]) == [[27 - LOOK, 17 - LOOK], [27 + LOOK, 17 + LOOK]]
+    assert real.reaches.tolist() == [[27, 21]]
+    assert real.moves > dreamt.moves  # it is a surprise to see it come straight back
+    seen = look(built, away, there, back).reaches
+    assert len(seen) == 1, "who is to be seen is not remembered beside"
+
+
+def test_it_is_told_who_is_hidden() -> None:
+    built = movers(stack=3)
+    away, there = picture(*ball(17, 20)), picture(*ball(20, 20))
+    before, seen = (look(built, away, there, now).features for now in (picture(), picture(*ball(23, 20))))
+    torch.nn.init.zeros_(built.hidden)
+    assert not torch.allclose(look(built, away, there, picture()).features, before)
+    torch.testing.assert_close(look(built, away, there, picture(*ball(23, 20))).features, seen)
 
 
 def test_two_drawings_are_added() -> None:
