@@ -146,6 +146,6 @@ BREAKOUT = I2AConfig(
     life_cost=10.0,
     learning_rate=2e-4,
     policy_steps=2_400_000,
-    from_agent="breakout-a2c,breakout-dqn,breakout-pqn",
+    from_agent="breakout-a2c,breakout-dqn",
 )
 """Agents that ship show the model what good play looks like; most steps are its policy's, which cost the least."""

@@ -134,7 +134,7 @@ class Movers(nn.Module):
         self.action = nn.Parameter(0.1 * torch.randn(num_actions, units))
         self.line = nn.Parameter(0.1 * torch.randn(self.shape[0], units))
         self.column = nn.Parameter(0.1 * torch.randn(self.shape[1], units))
-        self.hidden = nn.Parameter(0.1 * torch.randn(units))
+        self.hidden = nn.Parameter(torch.zeros(units))  # that it is
         self.mix = nn.Linear(units, units)
         self.expect = nn.Linear(units, NOWHERE + 1)
         self.chosen = nn.Parameter(0.1 * torch.randn(NOWHERE + 1, units))

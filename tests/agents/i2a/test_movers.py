@@ -190,7 +190,7 @@ def test_it_is_told_who_is_hidden() -> None:
     built = movers(stack=3)
     away, there = picture(*ball(17, 20)), picture(*ball(20, 20))
     before, seen = (look(built, away, there, now).features for now in (picture(), picture(*ball(23, 20))))
-    torch.nn.init.zeros_(built.hidden)
+    torch.nn.init.ones_(built.hidden)
     assert not torch.allclose(look(built, away, there, picture()).features, before)
     torch.testing.assert_close(look(built, away, there, picture(*ball(23, 20))).features, seen)
 
