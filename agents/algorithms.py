@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from agents.dreamer.actions import Actions
     from agents.dreamer.world_model import WorldModel
-    from agents.envs.guided import Guided, GuidedGames, SideBySide
     from agents.envs.settings import AtariSettings
     from agents.interfaces import Agent, Games, Trainer
     from agents.runs.directory import RunConfig
@@ -169,43 +168,19 @@ def _dreamer_view(game: str) -> AtariSettings:
 
 def _dreamer_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dreamer.train import DreamerTrainer
+    from agents.guides import games_of_guides
 
-    return DreamerTrainer(config, games, run.seed, device, _guide(run, config))
+    return DreamerTrainer(config, games, run.seed, device, games_of_guides(run, config))
 
 
 def _planet_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.dreamer.actions import actions_of
     from agents.dreamer.planning import Planner
     from agents.dreamer.train import DreamerTrainer
+    from agents.guides import games_of_guides
 
     planner = Planner(config, actions_of(games))
-    return DreamerTrainer(config, games, run.seed, device, _guide(run, config), planner=planner)
-
-
-def _guide(run: RunConfig, config: Any) -> Callable[[], SideBySide] | None:
-    """What makes the games of the agents that the config names; None for no such agents."""
-    return (lambda: _shared_games(run, config)) if config.guides else None
-
-
-def _shared_games(run: RunConfig, config: Any, some_random: bool = False) -> SideBySide:
-    """Games of the agents that the config names, shared as evenly as can be; with some that are played at random."""
-    from agents.envs.guided import EXPLORATION, SideBySide, shared
-
-    shares = shared(config.num_games, len(config.guides), (*EXPLORATION[1:], 1.0) if some_random else EXPLORATION)
-    return SideBySide([_guided_games(run, name, *share) for name, share in zip(config.guides, shares, strict=True)])
-
-
-def _guided_games(run: RunConfig, name: str, num_games: int, epsilons: tuple[float, ...]) -> GuidedGames:
-    """Games of the agent that is named, as the run's own agent sees them."""
-    from agents.catalogue import find_checkpoint, load_agent
-    from agents.envs.guided import GuidedGames
-
-    checkpoint = find_checkpoint(name, run.game)
-    seen, settings = (game_settings(run.game, values) for values in (checkpoint.settings, run.settings))
-    if seen is None or settings is None:
-        raise UserError(f"{run.game} cannot be watched: only Atari games can.")
-    game = resolve_game(run.game)
-    return GuidedGames(load_agent(checkpoint), seen, game, num_games, settings, epsilons)
+    return DreamerTrainer(config, games, run.seed, device, games_of_guides(run, config), planner=planner)
 
 
 def _dreamer_agent(
@@ -261,6 +236,7 @@ def _i2a_config_for(game: str) -> Any:
 def _i2a_trainer(run: RunConfig, config: Any, games: Games, device: torch.device) -> Trainer:
     from agents.envs.emulator import EmulatorModel
     from agents.envs.separate import SeparateGames
+    from agents.guides import games_of_others
     from agents.i2a.train import I2ATrainer
 
     settings = game_settings(run.game, run.settings)
@@ -271,24 +247,11 @@ def _i2a_trainer(run: RunConfig, config: Any, games: Games, device: torch.device
         games = SeparateGames(game, config.num_games, settings)
     return I2ATrainer(
         *(config, games, settings, EmulatorModel(game, settings)),
-        guide=lambda: _games_of_others(run, config),
+        guide=lambda: games_of_others(run, config),
         handed=lambda: _handed_parts(run.game, config),
         seed=run.seed,
         device=device,
     )
-
-
-def _games_of_others(run: RunConfig, config: Any) -> Guided:
-    """From which an environment model learns: of the agents that the config names and of one that plays at random; of
-    the latter alone where no agent is named.
-    """
-    from agents.envs.guided import GuidedGames
-
-    if config.guides:
-        return _shared_games(run, config, some_random=True)
-    settings = game_settings(run.game, run.settings)
-    assert settings is not None
-    return GuidedGames(None, settings, resolve_game(run.game), config.num_games, settings, (1.0,))
 
 
 def _handed_parts(game: str, config: Any) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents import algorithms
+from agents import guides as guides_module
 from agents.dreamer.config import DreamerConfig
 from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel
@@ -130,9 +130,9 @@ def test_agents_share_the_games_of_a_run_and_every_degree_of_chance(guides, monk
         made.append((name, count, epsilons))
         return GuidedGames(None, COLOUR, "breakout", count, COLOUR, (1.0,))
 
-    monkeypatch.setattr(algorithms, "_guided_games", games)
+    monkeypatch.setattr(guides_module, "guided_games", games)
     config = DreamerConfig(from_agent=",".join(guides), collect=80, num_games=8)
-    guide = algorithms._guide(None, config)
+    guide = guides_module.games_of_guides(None, config)
     assert guide is not None
     assert not made  # nothing is loaded before it is needed
     assert len(guide().reset(0)) == 8
@@ -140,7 +140,7 @@ def test_agents_share_the_games_of_a_run_and_every_degree_of_chance(guides, monk
     counts = [count for _, count, _ in made]
     assert max(counts) - min(counts) <= 1
     assert tuple(epsilon for _, count, epsilons in made for epsilon in epsilons[:count]) == EXPLORATION
-    assert algorithms._guide(None, DreamerConfig()) is None
+    assert guides_module.games_of_guides(None, DreamerConfig()) is None
 
 
 @pytest.mark.parametrize("guides", ["one", "one,two"])
@@ -151,8 +151,8 @@ def test_an_environment_model_learns_from_games_of_chance_too(guides: str, monke
         made.append((name, epsilons[:count]))
         return GuidedGames(None, COLOUR, "breakout", count, COLOUR, (1.0,))
 
-    monkeypatch.setattr(algorithms, "_guided_games", games)
-    both = algorithms._games_of_others(None, I2AConfig(from_agent=guides, num_games=8))
+    monkeypatch.setattr(guides_module, "guided_games", games)
+    both = guides_module.games_of_others(None, I2AConfig(from_agent=guides, num_games=8))
     assert ",".join(name for name, _ in made) == guides
     assert [epsilon for _, epsilons in made for epsilon in epsilons] == [*EXPLORATION[1:], 1.0]
     assert len(both.reset(0)) == 8

@@ -121,14 +121,14 @@ def test_where_things_go_is_learnt_of_many_more_steps_than_are_drawn() -> None:
     for choices in (0, 64):
         replay, made, random = replay_of_games(), learner(), np.random.default_rng(1)
         made.config = replace(CONFIG, model_choices=choices, model_updates=1_000)
-        told = [made.learn(replay, random) for _ in range(90)]
+        told = [made.learn(replay, random) for _ in range(200)]
         assert ("choices" in told[0]) == (choices > 0)
         assert [*made.surprises] == (["pictures", "moves"] if choices else ["pictures"])
         every = replay.sample(500, made.model.stack + 1, np.random.default_rng(2))
         frames, actions, first = (torch.from_numpy(part) for part in (every.frames, every.actions, every.first))
         with torch.no_grad():
             left[choices] = made.model.surprise(frames, actions, first).mean().item()
-    assert left[64] < 0.85 * left[0]
+    assert left[64] < 0.5 * left[0]
 
 
 def test_a_surprise_without_a_drawing_is_that_of_a_drawing() -> None:
