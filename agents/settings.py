@@ -43,6 +43,12 @@ def split_names(name: str, value: str) -> tuple[str, ...]:
     return names
 
 
+def check_shared(agents: tuple[str, ...], num_games: int) -> None:
+    """Raises UserError where there are more agents than games for them to play."""
+    if (count := len(agents)) > num_games:
+        raise UserError(f"{count} agents cannot share {num_games} games. Use: --set num_games={count}")
+
+
 def _fits_float(value: float) -> bool:
     try:
         return math.isfinite(value)

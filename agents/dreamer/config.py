@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from agents.errors import UserError
-from agents.settings import check_choice, check_range, split_names
+from agents.settings import check_choice, check_range, check_shared, split_names
 
 
 @dataclass(frozen=True)
@@ -227,9 +227,7 @@ class DreamerConfig:
         check_range("collect", self.collect, 0, 100_000_000)
         check_range("lent_weight", self.lent_weight, 0.001, 1_000)
         check_range("collect_per_update", self.collect_per_update, 0, 1_000_000)
-        count = len(self.guides)
-        if count > self.num_games:
-            raise UserError(f"{count} agents cannot share {self.num_games} games. Use: --set num_games={count}")
+        check_shared(self.guides, self.num_games)
         if bool(self.guides) != bool(self.collect):
             raise UserError(
                 "from_agent and collect belong together. Use: --from-agent NAME --collect N, or neither: "

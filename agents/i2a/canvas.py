@@ -8,7 +8,7 @@ from agents.i2a.cells import CELL, PIXELS, PLANES
 
 RIM = 3
 """Cells around a frame, so that what is drawn around a thing does not end at the frame's edge: as far as
-`agents.i2a.movers.FAR` at least."""
+`agents.i2a.finding.FAR` at least."""
 
 
 def with_rim(cells: tuple[int, int]) -> tuple[int, int]:

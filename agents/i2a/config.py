@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.a2c.config import ENCODERS, A2CConfig
 from agents.errors import UserError
-from agents.settings import check_choice, check_range, split_names
+from agents.settings import check_choice, check_range, check_shared, split_names
 
 MODELS = ("learnt", "emulator", "none")
 KINDS = ("local", "convolutional", "convlstm")
@@ -98,8 +98,7 @@ class I2AConfig(A2CConfig):
             check_choice(name, getattr(self, name), choices)
         if self.warm_start and self.encoder != self.rollout_encoder:
             raise UserError(f"warm_start needs encoder and rollout_encoder alike: set both to {self.encoder}.")
-        if (count := len(self.guides)) > self.num_games:
-            raise UserError(f"{count} agents cannot share {self.num_games} games. Use: --set num_games={count}")
+        check_shared(self.guides, self.num_games)
         if self.trains_policy and self.policy_steps >= self.steps:
             raise UserError(f"policy_steps must be less than steps ({self.steps:,}): what is left trains the agent.")
 

@@ -151,17 +151,18 @@ class EnvironmentModel(nn.Module):
         first: torch.Tensor,
         alive: torch.Tensor,
         playing: torch.Tensor,
+        weights: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Of predicting rows S to S+K−1 one after another, each from the model's own frames before it, which were drawn
         as of where things really went.
 
             rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
 
-        frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the others (T, B), as `Sequences` has them. A row
-        that begins a game is no step, nor is what follows it, or what follows a drawing as wrong as `LARGEST`: who has
-        lost the ball cannot be asked where it is. Gives the mean loss of a step, in which neither a drawing nor the
-        surprise at where things went counts for more than `LARGEST`; its parts as they are; and how wrong each window
-        was (B,), at most `LARGEST` a step.
+        frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the next (T, B), as `Sequences` has them; weights
+        (B,) float32: how much each window counts, None for all alike. A row that begins a game is no step, nor is what
+        follows it, or what follows a drawing as wrong as `LARGEST`: who has lost the ball cannot be asked where it is.
+        Gives the mean loss of a step, in which neither a drawing nor the surprise at where things went counts for more
+        than `LARGEST`; its parts as they are; and how wrong each window was (B,), at most `LARGEST` a step.
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
@@ -170,6 +171,7 @@ class EnvironmentModel(nn.Module):
         stacks = shown(real[: self.stack], first[: self.stack])
         memory = self.begin(stacks)
         known = torch.ones_like(rewards[0])
+        counted = known if weights is None else weights
         sums: dict[str, list[torch.Tensor]] = {}
         whole, counts, wrong = [], [], torch.zeros_like(known)
         for t in range(self.stack, len(frames)):
@@ -181,14 +183,15 @@ class EnvironmentModel(nn.Module):
             outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
             drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
             loss = capped(drawn) + capped(expected.moves) + torch.stack([*outcome.values()]).sum(0)
-            whole.append(known * loss)
+            whole.append(counted * known * loss)
             wrong += known * loss.detach().clamp(max=LARGEST)
             for name, part in (drawing | outcome | {"moves": expected.moves}).items():
-                sums.setdefault(name, []).append((known * part.detach()).sum())
-            counts.append(known.sum())
+                sums.setdefault(name, []).append((counted * known * part.detach()).sum())
+            counts.append((counted * known).sum())
             # Who was surprised by where the ball went has not lost it: what was drawn is drawn as of there.
             known = known * (drawn.detach() < LARGEST)
-        steps = torch.stack(counts).sum().clamp(min=1)
+        steps = torch.stack(counts).sum()
+        steps = steps.where(steps > 0, 1)
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
         return torch.stack(whole).sum() / steps, means, wrong
 

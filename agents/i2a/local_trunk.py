@@ -35,7 +35,7 @@ class LocalTrunk(nn.Module):
     closely, and chooses first where it goes (`movers`): an active cell is told what leaves it and what arrives. Both
     drawings are added.
 
-    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 2.5 million for each thing that moves.
+    About 30 million multiply-adds for a frame of Breakout at a width of 32, and 3 million for each thing that moves.
     """
 
     restless: torch.Tensor
@@ -67,11 +67,11 @@ class LocalTrunk(nn.Module):
         self.register_buffer("around", around, persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
-        """Learn what is usual and where things change by themselves, from frames (3, B, h, w) uint8 in their order."""
+        """Learn what is ground and where things change by themselves, from frames (3, B, h, w) uint8 in their order."""
         before, now, after = to_cells(frames)
         surprising = (now != after).any(-1) & ~near_change(before, now)
         self.restless |= surprising.any(0)
-        self.movers.calibrate(frames[1])
+        self.movers.calibrate(frames)
 
     def begin(self, stacks: torch.Tensor) -> Memory:
         """It remembers nothing."""

@@ -33,8 +33,9 @@ WARM_UP = 100
 GRADIENT_CLIP = 1.0
 SURPRISING = 0.5
 """Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
-known, and what is hard in it is rare. Others are drawn uniformly, so that nothing is forgotten. No weights make up for
-it, as they do in prioritised replay: what is said to be likely is so in such a mixture, not in the game."""
+known, and what is hard in it is rare. Others are drawn uniformly, so that nothing is forgotten. Weights make up for it,
+as in prioritised replay: drawn by its surprise alone, what seldom happens would be foreseen as if it often did, and of
+three balls that may go two ways the wrong one would be drawn."""
 SURPRISE_EXPONENT = 0.7
 """α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
 ENDING = 0.25
@@ -47,28 +48,40 @@ CALIBRATION = 4_000
 
 
 class Surprises:
-    """Draws windows of a replay, some of them by how wrong they were when they were last seen, some before a loss."""
+    """Draws windows of a replay, some of them by how wrong they were when they were last seen, some before a loss, and
+    says how much each is to count, so that but for those before a loss all count as if drawn uniformly (Veach and
+    Guibas 1995, section 3: multiple importance sampling by the balance heuristic)."""
 
     def __init__(self, size: int):
         self.tree = SumTree(size)
 
     def draw(
         self, replay: SequenceReplay, count: int, length: int, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The first rows and the games (B,) of `count` windows."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The first rows and the games (B,) of `count` windows, and their weights (B,) float32, about 1 on average."""
         rows, games = replay.draw(count, length, random)
-        known = round(count * SURPRISING) if self.tree.total > 0 else 0
-        slots = self.tree.find(random.random(known) * self.tree.total)
-        surprising, games[:known] = replay.places_of(slots)
-        # What was the start of a shorter window may be that of no longer one: it is not drawn again.
+        total = self.tree.total
+        known, ending = round(count * SURPRISING) if total > 0 else 0, int(count * ENDING) if replay.ends else 0
+        slots = self.tree.find(random.random(known) * total)
         last = replay.added - length
-        self.tree.set(slots[surprising > last], 0.0)
-        rows[:known] = np.minimum(surprising, last)
-        if replay.ends:
-            before = slice(known, known + int(count * ENDING))
-            lost, games[before] = replay.draw_ends(len(rows[before]), 1, random)
-            rows[before] = np.clip(lost - random.integers(0, LAST, len(lost)) - length + 1, replay.oldest, last)
-        return rows, games
+        surprising, of_games = replay.places_of(slots)
+        # What was the start of a shorter window may be that of no longer one: it is drawn no more.
+        begins = surprising <= last
+        self.tree.set(slots[~begins], 0.0)
+        rows[:known] = np.where(begins, surprising, rows[:known])
+        games[:known] = np.where(begins, of_games, games[:known])
+        weights = np.ones(count, np.float32)
+        if known:
+            # How often each is drawn, beside how often it would be if all were drawn uniformly.
+            windows, share = (last - replay.oldest + 1) * replay.num_games, known / (count - ending)
+            often = self.tree.weights[replay.slots_of(rows, games)] / total * windows
+            weights[:] = 1 / (1 - share + share * often)
+        before = slice(known, known + ending)
+        if ending:
+            lost, games[before] = replay.draw_ends(ending, 1, random)
+            rows[before] = np.clip(lost - random.integers(0, LAST, ending) - length + 1, replay.oldest, last)
+            weights[before] = 1
+        return rows, games, weights
 
     def forget(self, slots: np.ndarray) -> None:
         """Windows that begin in these slots (K,) are others by now."""
@@ -143,21 +156,24 @@ class ModelLearner:
         """The loss of windows that are drawn step by step, and its parts."""
         unroll = self.phase.unroll
         length = self.model.stack + unroll
-        places = self.surprises["pictures"].draw(replay, max(1, self.config.model_rows // unroll), length, random)
+        count = max(1, self.config.model_rows // unroll)
+        rows, games, weights = self.surprises["pictures"].draw(replay, count, length, random)
+        batch = self._windows(replay, rows, games, length)
         with autocast(self.device, self.precision):
-            loss, parts, wrong = self.model.loss(**self._windows(replay, *places, length))
-        self.surprises["pictures"].note(replay.slots_of(*places), wrong / unroll)
+            loss, parts, wrong = self.model.loss(**batch, weights=torch.from_numpy(weights).to(self.device))
+        self.surprises["pictures"].note(replay.slots_of(rows, games), wrong / unroll)
         return loss, {name: part.item() for name, part in parts.items()}
 
     def _choosing(self, replay: SequenceReplay, random: np.random.Generator) -> torch.Tensor:
         """The mean surprise at where things went in one step, of which nothing is drawn."""
         length = self.model.stack + 1
-        places = self.surprises["moves"].draw(replay, self.config.model_choices, length, random)
-        batch = self._windows(replay, *places, length)
+        rows, games, weights = self.surprises["moves"].draw(replay, self.config.model_choices, length, random)
+        batch = self._windows(replay, rows, games, length)
         with autocast(self.device, self.precision):
             surprise = self.model.surprise(batch["frames"], batch["actions"], batch["first"])
-        self.surprises["moves"].note(replay.slots_of(*places), surprise.detach().clamp(max=LARGEST))
-        return capped(surprise).mean()
+        self.surprises["moves"].note(replay.slots_of(rows, games), surprise.detach().clamp(max=LARGEST))
+        share = torch.from_numpy(weights / weights.sum()).to(self.device)
+        return (capped(surprise) * share).sum()
 
     def _windows(
         self, replay: SequenceReplay, rows: np.ndarray, games: np.ndarray, length: int

@@ -5,7 +5,9 @@ one network learn this function once, where cells at fixed places learn it anew 
 
 Where a thing goes is one choice among all places of its window, made before anything is drawn, and what is drawn is
 drawn as of that choice: a latent variable, known in training. Pixels that are chosen each by itself make a ball that
-is in doubt a smear, a smear that is read again a fainter one, and soon no ball at all.
+is in doubt a smear, a smear that is read again a fainter one, and soon no ball at all. A second choice is that of the
+quarter of the place's pixel: a screen is shrunk to what the model sees, a ball's edges are the fainter the less of a
+pixel it covers, and whoever draws them wrong is read as one whose ball is half a pixel elsewhere.
 """
 
 from __future__ import annotations
@@ -19,27 +21,12 @@ from torch import nn
 
 from agents.i2a.canvas import RIM, Canvas, order_of_cells, with_rim
 from agents.i2a.cells import CELL, PLANES, from_cells
+from agents.i2a.finding import FAR, NOWHERE, QUARTERS, SIDE, find, find_hidden, ground_of, steps_of, went, within
 
-MOVERS = 6
-"""Things that are looked at in a frame, at most."""
-HIDDEN = 2
-"""And things that were there a frame ago and now are not to be seen: a ball behind a wall's edge, or before bricks of
-its own colour. Who does not remember it cannot foresee that it comes back."""
-NEAR = 2
-"""Pixels around a place, in each direction, that are taken for one thing. A ball beside the hole that it has just made
-is another."""
-PIECES = 2 * NEAR + 1
-"""Pixels, in each direction, that two pieces of one thing are apart, at most."""
 LOOK = 4
 """Pixels around a place to which a thing goes, in each direction, that are drawn as it will look there."""
-FAR = 10
-"""Pixels around a thing, in each direction, that are read and drawn; and as far as a thing goes in one step."""
 assert FAR <= RIM * CELL, "windows would reach beyond the rim, into other lines"
-SIDE = 2 * FAR + 1
 LOOKED = 2 * LOOK + 1
-NOWHERE = SIDE * SIDE
-"""The choice, behind those of the places of a window, of a thing that leaves it, vanishes or stands still: what has not
-moved is not found."""
 STRIDE = 4.0
 """Pixels that a thing goes, about, before anything is known: the deviation of the first belief."""
 DIMMED = 1 / 64
@@ -117,11 +104,10 @@ class Movers(nn.Module):
     it goes, and draws: into the window, and the thing itself where it has gone.
 
     units: of its hidden layers. features: numbers that it tells of each thing, for what comes of a step.
-    2.5 million multiply-adds for a thing at 512 units and 128 features.
+    3 million multiply-adds for a thing at 512 units and 128 features.
     """
 
-    usual: torch.Tensor
-    nearer: torch.Tensor
+    ground: torch.Tensor
     by_cell: torch.Tensor
 
     def __init__(self, units: int, features: int, num_actions: int, stack: int, cells: tuple[int, int]):
@@ -136,9 +122,13 @@ class Movers(nn.Module):
         self.column = nn.Parameter(0.1 * torch.randn(self.shape[1], units))
         self.hidden = nn.Parameter(torch.zeros(units))  # that it is
         self.mix = nn.Linear(units, units)
+        deepest = nn.Linear(units, units)
+        self.deepen = nn.Sequential(nn.Linear(units, units), nn.ReLU(), deepest)
         self.expect = nn.Linear(units, NOWHERE + 1)
         self.chosen = nn.Parameter(0.1 * torch.randn(NOWHERE + 1, units))
         self.settle = nn.Linear(units, units)
+        self.quarter = nn.Linear(units, QUARTERS)
+        self.quartered = nn.Parameter(torch.zeros(QUARTERS, units))
         self.tell = nn.Linear(units, features)
         self.narrow = nn.Linear(units, features)  # a window has so many pixels that a layer as wide as this is enough
         self.draw = nn.Linear(features, PLANES * SIDE * SIDE)
@@ -146,78 +136,30 @@ class Movers(nn.Module):
         for layer in (self.read, self.mix, self.settle, self.tell, self.narrow):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        # At first what the cells draw is to stand.
-        for layer in (self.expect, self.draw, self.look):
+        # At first what the cells draw is to stand, and what is simple to be said.
+        for layer in (deepest, self.expect, self.quarter, self.draw, self.look):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
         # And near places are likelier than far ones, or things would at first be taken for one another.
         steps = torch.arange(-FAR, FAR + 1) ** 2
         with torch.no_grad():
             self.expect.bias[:NOWHERE] = -(steps[:, None] + steps).flatten() / (2 * STRIDE**2)
-        nearer = -(steps[:, None] + steps).flatten().float()
-        self.register_buffer("nearer", torch.cat([nearer, nearer.new_tensor([-torch.inf])]), persistent=False)
-        self.register_buffer("usual", torch.zeros(self.shape))
+        self.register_buffer("ground", torch.zeros(self.shape[0], 1))
         self.register_buffer("by_cell", order_of_cells(cells), persistent=False)
 
     def calibrate(self, frames: torch.Tensor) -> None:
-        """Learn from frames (N, h, w) uint8 what is usual: a thing is where that has given way."""
-        self.usual.copy_(frames.float().mean(0))
-
-    def find(self, before: torch.Tensor, now: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centres (B, M, 2) int64, line and column, of what has appeared between frames (B, h, w) uint8, the largest
-        first; and which are meant (B, M) bool, where a row has fewer than 1 ≤ M ≤ `MOVERS` things.
-        """
-        far = (now - self.usual).abs() > (before - self.usual).abs()
-        appeared = F.pad(((now != before) & far).byte(), (NEAR, NEAR, NEAR, NEAR))
-        rows, width = torch.arange(len(now), device=now.device), appeared.shape[2]
-        around = torch.arange(-NEAR, NEAR + 1, device=now.device)
-        window = (around[:, None] * width + around).flatten()
-        shifts = torch.stack(torch.meshgrid(around, around, indexing="ij"), -1).flatten(0, 1).float()  # (25, 2)
-        centres, meant = [], []
-        for _ in range(MOVERS):
-            count = sum_around(sum_around(appeared, 1), 2)  # of the pixels around each place: (B, h, w)
-            most, place = count.flatten(1).max(1)
-            line, column = place // self.shape[1], place % self.shape[1]
-            pixels = ((line + NEAR) * width + column + NEAR)[:, None] + window
-            there = appeared.flatten(1).gather(1, pixels).float()  # (B, 25)
-            # Halves always upwards: the same thing has the same centre, wherever it is.
-            shift = (there @ shifts / most[:, None].clamp(min=1) + 0.5).floor().long()
-            centres.append(torch.stack([line, column], 1) + shift)
-            meant.append(most > 0)
-            appeared.flatten(1)[rows[:, None], pixels] = 0  # no pixel belongs to two
-            if not appeared.any():
-                break
-        return torch.stack(centres, 1), torch.stack(meant, 1)
-
-    def find_hidden(
-        self, frames: torch.Tensor, centres: torch.Tensor, meant: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of
-        them (B, N) bool are no longer there, and can be none of the things that `find` found in the last: the largest
-        `HIDDEN`; N may be 0.
-        """
-        earlier, before, now = frames[..., -3:].unbind(-1)
-        places, there = self.find(earlier, before)
-        # Who is who, nobody knows yet: the nearest are taken for one thing.
-        lost = there & (went(places, there, centres, meant, self.nearer.expand(*there.shape, -1)) == NOWHERE)
-        rows = torch.arange(len(frames), device=frames.device)[:, None]
-        left = (before != now)[rows, places[..., 0], places[..., 1]]
-        # Wide things are found in pieces, today in more of them than tomorrow.
-        apart = (places[:, None] - places[:, :, None]).abs().amax(-1)  # (B, N, N)
-        piece = ((apart <= PIECES) & (there & ~lost)[:, None]).any(-1)
-        hidden = lost & left & ~piece
-        hidden &= hidden.cumsum(1) <= HIDDEN
-        some = hidden.any(0)
-        return places[:, some], hidden[:, some]
+        """Learn from real frames (3, N, h, w) uint8, each after the one before, what is ground: things stand out."""
+        self.ground.copy_(ground_of(frames))
 
     def read_things(self, stacks: torch.Tensor, actions: torch.Tensor) -> Things:
         """What moves in stacks of cells (B, h', w', S, 16) uint8 when these actions (B,) int64 are taken."""
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
         frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
-        every, meant = self.find(frames[..., -2], frames[..., -1])
+        found = find(frames[..., -2], frames[..., -1], self.ground)
+        every, meant = found.centres, found.meant
         visible = every.shape[1]
         if frames.shape[-1] > 2:
-            places, hidden = self.find_hidden(frames, every, meant)
+            places, hidden = find_hidden(frames, found, self.ground)
             every, meant = torch.cat([every, places], 1), torch.cat([meant, hidden], 1)
         rows, numbers = meant.nonzero(as_tuple=True)
         centres = every[rows, numbers]  # (K, 2)
@@ -229,21 +171,34 @@ class Movers(nn.Module):
         where = where + (numbers >= visible)[:, None] * self.hidden
         x = torch.relu(self.read(dimmed(pixels.flatten(1), self.read)) + where.to(dtype))
         x = torch.relu(x + self.mix(x))
+        x = torch.relu(x + self.deepen(x))
 
         with torch.autocast(x.device.type, enabled=False):
             belief = self.expect(x.float()).log_softmax(-1)
         return Things(every, meant, rows, numbers, windows, x, belief)
 
-    def choices(self, things: Things, wanted: torch.Tensor) -> torch.Tensor:
-        """Where things really went (K,), by the real frames before and after the step (B, h', w', 2, 16) uint8."""
-        after = self.find(from_cells(wanted[..., 0, :]), from_cells(wanted[..., 1, :]))
-        chosen = went(things.centres, things.meant, *after, things.by_frame(things.belief.detach()))
-        return chosen[things.rows, things.numbers]
+    def choices(self, things: Things, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where things really went, and to which quarter there (K,) each, by the real frames before and after the step
+        (B, h', w', 2, 16) uint8. The quarter of who went nowhere means nothing."""
+        after = find(from_cells(wanted[..., 0, :]), from_cells(wanted[..., 1, :]), self.ground)
+        belief = things.by_frame(things.belief.detach())
+        chosen, became = went(things.centres, things.meant, after, belief)
+        quarters = after.quarters.gather(1, became)
+        return chosen[things.rows, things.numbers], quarters[things.rows, things.numbers]
+
+    def _go(self, things: Things, choices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is known (K, units) of things that go as they chose (K,), and what is believed of the quarter of that
+        place in which they will be (K, QUARTERS) float32, log-probabilities."""
+        x = torch.relu(things.features + F.embedding(choices, self.chosen).to(things.features.dtype))
+        x = torch.relu(x + self.settle(x))
+        with torch.autocast(x.device.type, enabled=False):
+            return x, self.quarter(x.float()).log_softmax(-1)
 
     def surprise(self, stacks: torch.Tensor, actions: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """−log p of where things went (B,) float32, summed over those of a frame; `wanted` as in `forward`."""
         things = self.read_things(stacks, actions)
-        told = things.surprise(self.choices(things, wanted))
+        choices, quarters = self.choices(things, wanted)
+        told = things.surprise(choices) + surprise_at(quarters, self._go(things, choices)[1], choices)
         return things.by_frame(told[:, None]).sum((1, 2))
 
     def forward(self, stacks: torch.Tensor, actions: torch.Tensor, wanted: torch.Tensor | None = None) -> Moved:
@@ -253,18 +208,23 @@ class Movers(nn.Module):
         went; without, they go to the likeliest places.
         """
         things = self.read_things(stacks, actions)
-        belief, rows, centres = things.belief, things.rows, things.leaves
-        choices = likeliest(belief) if wanted is None else self.choices(things, wanted)
-        x = things.features
-        x = torch.relu(x + F.embedding(choices, self.chosen).to(x.dtype))
-        x = torch.relu(x + self.settle(x))
+        rows, centres = things.rows, things.leaves
+        if wanted is None:
+            choices = likeliest(things.belief)
+            x, quarter = self._go(things, choices)
+            quarters = quarter.argmax(-1)
+        else:
+            choices, quarters = self.choices(things, wanted)
+            x, quarter = self._go(things, choices)
+        x = torch.relu(x + F.embedding(quarters, self.quartered).to(x.dtype))
         told, narrow = torch.relu(self.tell(x)), torch.relu(self.narrow(x))
-        arrives, reaches = choices < NOWHERE, self._reached(centres, choices)
+        arrives, reaches = choices < NOWHERE, within(centres + steps_of(choices), self.shape)
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(narrow.float()).unflatten(1, (SIDE * SIDE, PLANES))
             looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]
-        entropy = -(belief.exp() * belief).sum(-1).detach()
-        moves, doubt = things.by_frame(torch.stack([things.surprise(choices), entropy], 1)).sum(1).unbind(1)
+        surprise = things.surprise(choices) + surprise_at(quarters, quarter, choices)
+        doubts = entropy(things.belief) + entropy(quarter) * arrives
+        moves, doubt = things.by_frame(torch.stack([surprise, doubts], 1)).sum(1).unbind(1)
         around, there = self._on_canvas(things.windows), self._on_canvas(self._windows(rows, reaches, LOOK))
         return Moved(
             features=things.by_frame(told),
@@ -277,12 +237,6 @@ class Movers(nn.Module):
             moves=moves,
             doubt=doubt,
         )
-
-    def _reached(self, centres: torch.Tensor, choices: torch.Tensor) -> torch.Tensor:
-        """The places (K, 2), on the frame, to which things at centres (K, 2) go by their choices (K,)."""
-        lines = centres[:, 0] + choices // SIDE - FAR
-        columns = centres[:, 1] + choices % SIDE - FAR
-        return torch.stack([lines.clamp(0, self.shape[0] - 1), columns.clamp(0, self.shape[1] - 1)], -1)
 
     def _windows(self, rows: torch.Tensor, centres: torch.Tensor, reach: int) -> torch.Tensor:
         """The pixels (K, side · side) up to `reach` ≤ `FAR` away from centres (K, 2) in frames (K,) with a rim, counted
@@ -304,41 +258,19 @@ def by_row(parts: torch.Tensor, rows: torch.Tensor, numbers: torch.Tensor, count
     return parts.new_zeros(count, most, parts.shape[1]).index_put((rows, numbers), parts)
 
 
+def surprise_at(quarters: torch.Tensor, belief: torch.Tensor, choices: torch.Tensor) -> torch.Tensor:
+    """−log p of quarters (K,) by a belief (K, QUARTERS), log-probabilities; 0 for who goes nowhere by choices (K,)."""
+    return -belief.gather(1, quarters[:, None])[:, 0] * (choices < NOWHERE)
+
+
+def entropy(belief: torch.Tensor) -> torch.Tensor:
+    """In nats (K,) of log-probabilities (K, n), without a gradient."""
+    return -(belief.exp() * belief).sum(-1).detach()
+
+
 def likeliest(belief: torch.Tensor) -> torch.Tensor:
     """The choices (K,) by a belief (K, NOWHERE + 1), log-probabilities: NOWHERE where that is at least as likely as all
     places together, else the likeliest place. However many places share a doubt, a thing does not vanish by it.
     """
     places, nowhere = belief[:, :NOWHERE], belief[:, NOWHERE]
     return places.argmax(-1).where(places.logsumexp(-1) > nowhere, NOWHERE)
-
-
-def went(
-    centres: torch.Tensor, meant: torch.Tensor, after: torch.Tensor, there: torch.Tensor, belief: torch.Tensor
-) -> torch.Tensor:
-    """The choices (B, M) that things at centres (B, M, 2) have made, if things are found after it at (B, J, 2).
-
-    Which has become which, nobody says: the likeliest pair by the belief (B, M, NOWHERE + 1), log-probabilities, is one
-    thing, then the likeliest pair of the others. Who is left has gone nowhere. meant (B, M), there (B, J) bool.
-    """
-    steps = after[:, None] - centres[:, :, None]  # (B, M, J, 2)
-    near = (steps.abs() <= FAR).all(-1) & meant[..., None] & there[:, None]
-    choices = ((steps[..., 0] + FAR) * SIDE + steps[..., 1] + FAR).where(near, NOWHERE)
-    chances = belief.gather(2, choices).where(near, -torch.inf)
-    taken = torch.full_like(meant, NOWHERE, dtype=torch.int64)
-    rows, count = torch.arange(len(taken), device=taken.device), after.shape[1]
-    for _ in range(min(chances.shape[1:])):
-        best, pair = chances.flatten(1).max(1)
-        thing, found = pair // count, pair % count
-        taken[rows, thing] = choices[rows, thing, found].where(best > -torch.inf, taken[rows, thing])
-        chances[rows, thing] = -torch.inf
-        chances[rows, :, found] = -torch.inf
-    return taken
-
-
-def sum_around(numbers: torch.Tensor, axis: int) -> torch.Tensor:
-    """The sum of the 2 · `NEAR` + 1 numbers around each along an axis, which becomes shorter by 2 · `NEAR`."""
-    length = numbers.shape[axis] - 2 * NEAR
-    total = numbers.narrow(axis, 0, length).clone()
-    for shift in range(1, 2 * NEAR + 1):
-        total += numbers.narrow(axis, shift, length)
-    return total

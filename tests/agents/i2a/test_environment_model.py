@@ -152,6 +152,22 @@ def test_a_picture_that_is_new_altogether_counts_for_no_more_than_a_lost_ball() 
     assert (loss - outcome).item() < 2 * LARGEST < (parts["change"] + parts["level"]).item()
 
 
+def test_windows_count_by_their_weights() -> None:
+    model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
+    batch = play(np.random.default_rng(3), 3, 3)
+    alone = [model.loss(*(column[:, [row]] for column in batch)) for row in range(3)]
+    for weights in ([1.0, 0.0, 0.0], [1.0, 3.0, 0.0], [2.0, 2.0, 2.0], [0.0, 0.1, 0.3]):
+        loss, parts, wrong = model.loss(*batch, weights=torch.tensor(weights))
+        shares = np.array(weights) / sum(weights)
+        assert loss.item() == pytest.approx(sum(shares * [one[0].item() for one in alone]), rel=1e-4)
+        for name, part in parts.items():
+            assert part.item() == pytest.approx(
+                sum(shares * [one[1][name].item() for one in alone]), rel=1e-4, abs=1e-6
+            )
+        torch.testing.assert_close(wrong, torch.cat([one[2] for one in alone]))  # as it is
+    assert model.loss(*batch, weights=torch.zeros(3))[0] == 0
+
+
 def test_a_large_reward_is_learnt_from_as_it_is() -> None:
     torch.manual_seed(0)
     model = EnvironmentModel("local", 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from agents.i2a.cells import stack_to_cells
+from agents.i2a.finding import MOVERS
 from agents.i2a.local_trunk import MOST, REACH, SURELY, LocalTrunk, near_change
-from agents.i2a.movers import MOVERS
 
 SIDE = 16
 """Cells."""

@@ -1,6 +1,7 @@
 """Windows in which the model was wrong come again, others are not forgotten, and a resumed learner draws the same."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_half_of_the_windows_are_those_that_were_wrong() -> None:
     replay, random = replay_of_games(), np.random.default_rng(1)
     windows = Surprises(ROWS * GAMES)
     windows.tree.set(np.array([10 * GAMES + 3, 57 * GAMES + 1]), np.array([1.0, 1.0]))
-    rows, games = windows.draw(replay, 1_000, 3, random)
+    rows, games, _ = windows.draw(replay, 1_000, 3, random)
     drawn = list(zip(rows.tolist(), games.tolist(), strict=True))
     assert abs(drawn.count((10, 3)) - 250) < 50
     assert drawn[: int(1_000 * SURPRISING)].count((57, 1)) + drawn.count((10, 3)) >= 500
@@ -52,7 +53,7 @@ def test_a_share_of_the_windows_leads_to_the_loss_of_a_life() -> None:
     replay.columns["ends"][:] = GOES_ON
     replay.columns["ends"][40, 2] = LIFE_LOST
     replay.columns["ends"][3, 1] = LIFE_LOST
-    rows, games = Surprises(ROWS * GAMES).draw(replay, 1_000, 6, random)
+    rows, games, _ = Surprises(ROWS * GAMES).draw(replay, 1_000, 6, random)
     leading = list(zip((rows + 5)[: int(1_000 * ENDING)].tolist(), games.tolist(), strict=False))
     assert {row for row, game in leading if game == 2} == set(range(40 - LAST + 1, 41))
     assert {row for row, game in leading if game == 1} == {5}  # before it there is nothing
@@ -60,14 +61,56 @@ def test_a_share_of_the_windows_leads_to_the_loss_of_a_life() -> None:
     assert len(set(rows[int(1_000 * ENDING) :])) > 40  # the rest is drawn uniformly
 
 
-def test_a_window_that_would_pass_the_end_begins_earlier() -> None:
+@pytest.mark.parametrize("losses", [False, True])
+def test_whatever_is_drawn_for_its_surprise_counts_as_if_it_were_not(losses: bool) -> None:
+    """Means of anything, weighted, are those of all windows; but for those before a loss, which count in full."""
+    replay, random, length = replay_of_games(), np.random.default_rng(1), 3
+    windows = Surprises(ROWS * GAMES)
+    windows.tree.set(np.arange(ROWS * GAMES), random.random(ROWS * GAMES) ** 4)
+    windows.tree.set(np.arange(100), 0.0)  # never seen
+    windows.tree.set(np.arange((ROWS - length + 1) * GAMES, ROWS * GAMES), 0.0)  # longer than what is left
+    if losses:
+        replay.columns["ends"][30, 2] = LIFE_LOST
+    anything = random.normal(size=(ROWS, GAMES))
+    rows, games, weights = windows.draw(replay, 200_000, length, random)
+    before = np.zeros(200_000, bool)
+    if losses:
+        before[100_000:150_000] = True
+        assert (weights[before] == 1).all()
+    assert weights.dtype == np.float32
+    assert weights[~before].mean() == pytest.approx(1, abs=0.02)
+    told = (anything[rows, games] * weights)[~before].mean()
+    assert told == pytest.approx(anything[: ROWS - length + 1].mean(), abs=0.02)
+    assert abs(anything[rows, games][~before].mean() - told) > 0.04, "without weights they would not be"
+
+
+@pytest.mark.parametrize("choices", [0, 32])
+def test_windows_teach_by_their_weights(choices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one game nothing counts: it can hold whatever it will."""
+    told, draw = [], Surprises.draw
+
+    def without(self: Surprises, replay: SequenceReplay, *how: Any) -> tuple[np.ndarray, ...]:
+        rows, games, weights = draw(self, replay, *how)
+        return rows, games, weights * (games != 2)
+
+    monkeypatch.setattr(Surprises, "draw", without)
+    for seed in (1, 2):
+        replay, made = replay_of_games(), learner()
+        made.config = replace(CONFIG, model_choices=choices)
+        replay.columns["frames"][:, 2] = np.random.default_rng(seed).integers(0, 255, (ROWS, SIZE, SIZE))
+        made.learn(replay, np.random.default_rng(1))
+        told.append(torch.cat([parameter.flatten() for parameter in made.parameters]))
+    torch.testing.assert_close(*told)
+
+
+def test_a_window_that_would_pass_the_end_is_not_drawn_again() -> None:
     replay, random = replay_of_games(), np.random.default_rng(1)
     windows = Surprises(ROWS * GAMES)
     windows.tree.set(np.array([57 * GAMES + 1]), np.array([1.0]))
-    rows, games = windows.draw(replay, 10, 12, random)
-    assert (rows[:5].tolist(), games[:5].tolist()) == ([ROWS - 12] * 5, [1] * 5)
+    rows, games, _ = windows.draw(replay, 10, 12, random)
+    assert rows.max() <= ROWS - 12
     assert replay.windows(rows, games, 12).frames.shape == (12, 10, SIZE, SIZE)
-    assert windows.tree.total == 0  # it is not drawn again
+    assert windows.tree.total == 0
 
 
 def test_a_window_that_teaches_nothing_is_not_drawn_for_its_surprise() -> None:

@@ -2,15 +2,14 @@
 
 import math
 
-import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import given, settings
 
 from agents.i2a.canvas import Canvas
 from agents.i2a.cells import PLANES, from_cells, stack_to_cells
-from agents.i2a.movers import FAR, HIDDEN, LOOK, MOVERS, NEAR, NOWHERE, Moved, Movers, likeliest, went
-from agents.i2a.movers import SIDE as WINDOW
+from agents.i2a.finding import FAR, NOWHERE, QUARTERS
+from agents.i2a.finding import SIDE as WINDOW
+from agents.i2a.movers import LOOK, Moved, Movers, likeliest
 
 SIDE = 16
 """Cells."""
@@ -31,45 +30,13 @@ def picture(*pixels: tuple[int, int], grey: int = 200) -> torch.Tensor:
     return frame
 
 
-def found(before: torch.Tensor, now: torch.Tensor, built: Movers | None = None) -> list[list[int]]:
-    centres, meant = (built or movers()).find(before[None], now[None])
-    return centres[0][meant[0]].tolist()
+UPPER = 2
+"""The quarter in which such a ball has its middle."""
 
 
 def ball(line: int, column: int) -> list[tuple[int, int]]:
     """Two by three pixels."""
     return [(line + i, column + j) for i in range(2) for j in range(3)]
-
-
-def test_a_ball_is_found_where_it_is_and_not_where_it_was() -> None:
-    assert found(picture(*ball(20, 30)), picture(*ball(24, 26))) == [[25, 27]]
-
-
-@given(line=st.integers(0, 4 * SIDE - 2), column=st.integers(0, 4 * SIDE - 3))
-@settings(max_examples=40, deadline=None)
-def test_its_centre_is_the_same_point_of_it_everywhere(line: int, column: int) -> None:
-    assert found(picture(), picture(*ball(line, column))) == [[line + 1, column + 1]]
-
-
-def test_the_largest_is_named_first_and_what_is_near_belongs_to_it() -> None:
-    near, beside = (10 + NEAR, 10), (10 + NEAR + 1, 10)
-    assert found(picture(), picture(*ball(9, 9), near)) == [[10, 10]]
-    assert found(picture(), picture((50, 50), *ball(9, 9), (30, 30))) == [[10, 10], [30, 30], [50, 50]]
-    # A ball beside the hole that it has made: no pixel of one is counted for the other.
-    hole = [(7 + line, 8 + column) for line in range(3) for column in range(4)]
-    assert found(picture(), picture(*hole, beside, (14, 10))) == [[8, 10], [14, 10]]
-
-
-def test_what_gives_way_to_the_usual_has_not_appeared() -> None:
-    built = movers()
-    built.calibrate(picture(*ball(20, 20))[None])
-    assert found(picture(), picture(*ball(20, 20)), built) == []
-    assert found(picture(*ball(20, 20)), picture(), built) == [[21, 21]]
-
-
-def test_no_more_are_found_than_are_looked_at() -> None:
-    many = [(line, column) for line in range(5, 60, 12) for column in range(5, 60, 12)]
-    assert len(found(picture(), picture(*many))) == MOVERS
 
 
 def look(built: Movers, *frames: torch.Tensor, action: int = 1, after: torch.Tensor | None = None) -> Moved:
@@ -132,47 +99,6 @@ def test_where_nothing_moves_nothing_is_said() -> None:
         assert part[0].abs().sum() == 0 < part[1].abs().sum()
 
 
-def hidden(*frames: torch.Tensor) -> list[list[int]]:
-    """Of three frames, the last of many."""
-    stack = torch.stack([picture(*ball(50, 50)), *frames], -1)[None]
-    built = movers()
-    centres, meant = built.find_hidden(stack, *built.find(frames[-2][None], frames[-1][None]))
-    return centres[0][meant[0]].tolist()
-
-
-def test_what_is_there_no_longer_and_nowhere_else_is_hidden() -> None:
-    away, there, on, far = (picture(*ball(line, 20)) for line in (16, 20, 20 + FAR, 21 + FAR))
-    assert hidden(away, there, picture()) == [[21, 21]]
-    assert hidden(away, there, on) == []  # it went on
-    assert hidden(away, there, far) == [[21, 21]]  # that is another
-    assert hidden(away, there, there) == []  # it stands still, for all to see
-    assert hidden(there, there, picture()) == []  # it had not just moved
-    assert hidden(away, picture(), picture()) == []  # that is too long ago
-
-
-def test_who_has_gone_on_hides_nobody_else() -> None:
-    paddle = [(30, 20 + column) for column in range(8)]
-    moved = [(30, 22 + column) for column in range(8)]
-    before = picture(*ball(20, 20), *paddle)
-    assert hidden(picture(), before, picture(*moved)) == [[21, 21]]
-    assert hidden(picture(), before, picture(*moved, *ball(24, 24))) == []
-
-
-def test_a_thing_in_pieces_has_hidden_none_of_them() -> None:
-    """A fast paddle of eight by two pixels is found in two pieces, a slow one in one."""
-    lengths = (0, 8, 12)
-    first, second, third = (picture(*[(40 + i, 10 + at + j) for i in range(2) for j in range(8)]) for at in lengths)
-    assert (len(found(first, second)), len(found(second, third))) == (2, 1)
-    assert hidden(first, second, third) == []
-    assert hidden(first, second, picture()) != []
-
-
-def test_no_more_are_remembered_than_the_largest() -> None:
-    things = [*ball(50, 10), (30, 30), (10, 10), (10, 11)]
-    assert hidden(picture(), picture(*things), picture()) == [[51, 11], [10, 11]]
-    assert HIDDEN == 2
-
-
 def test_a_hidden_thing_comes_back_where_it_is_believed_to() -> None:
     built = movers(stack=3)
     torch.nn.init.zeros_(built.draw.weight)
@@ -212,30 +138,6 @@ def choice(line: int, column: int) -> int:
     return (line + FAR) * WINDOW + column + FAR
 
 
-def test_where_things_went_by_hand() -> None:
-    centres = torch.tensor([[20, 20], [24, 20], [50, 50]]).repeat(2, 1, 1)  # a ball, a paddle below it, another ball
-    after = torch.tensor([[24, 22], [16, 24], [0, 0]]).repeat(2, 1, 1)
-    belief = torch.full((2, 3, NOWHERE + 1), -9.0)
-    belief[:, 0, choice(-4, 4)] = -2.0  # bounces
-    belief[:, 0, choice(4, 2)] = -1.0  # goes on
-    belief[0, 1, choice(0, 2)] = -0.5
-    belief[1, 1, choice(0, 2)] = -1.5
-    meant, there = torch.tensor([[True, True, True]] * 2), torch.tensor([[True, True, False]] * 2)
-    # What the paddle is sure of is the paddle: the ball, though it would rather have gone there, has bounced.
-    sure, unsure = [choice(-4, 4), choice(0, 2), NOWHERE], [choice(4, 2), choice(-8, 4), NOWHERE]
-    assert went(centres, meant, after, there, belief).tolist() == [sure, unsure]
-    assert went(centres[:, :2], meant[:, :2], after, there, belief[:, :2]).tolist() == [sure[:2], unsure[:2]]
-    few = went(centres, meant, after[:, :1], there[:, :1], belief).tolist()
-    assert few == [[NOWHERE, choice(0, 2), NOWHERE], [choice(4, 2), NOWHERE, NOWHERE]]
-
-
-def test_who_is_not_meant_has_gone_nowhere_and_nobody_so_far_away() -> None:
-    centres, after = torch.tensor([[[20, 20], [30, 30]]]), torch.tensor([[[20 + FAR + 1, 15], [31, 31]]])
-    belief, there = torch.zeros(1, 2, NOWHERE + 1), torch.tensor([[True, True]])
-    assert went(centres, torch.tensor([[True, False]]), after, there, belief).tolist() == [[NOWHERE, NOWHERE]]
-    assert went(centres, there, after, there, belief).tolist() == [[NOWHERE, choice(1, 1)]]
-
-
 def test_whether_it_goes_is_asked_before_where_it_goes() -> None:
     belief = torch.full((2, NOWHERE + 1), -20.0)
     belief[:, choice(1, 1)], belief[:, choice(1, -1)] = math.log(0.31), math.log(0.29)
@@ -244,10 +146,12 @@ def test_whether_it_goes_is_asked_before_where_it_goes() -> None:
 
 
 def goes(built: Movers, line: int, column: int, logit: float = 20.0) -> None:
-    """Let it believe that everything goes so far."""
+    """Let it believe that everything goes so far, to the upper edge of the pixel there."""
     torch.nn.init.zeros_(built.expect.weight)
     torch.nn.init.zeros_(built.expect.bias)
     built.expect.bias.data[choice(line, column)] = logit
+    torch.nn.init.zeros_(built.quarter.weight)
+    built.quarter.bias.data.copy_(torch.eye(QUARTERS)[UPPER] * 100)
 
 
 def test_a_thing_is_drawn_where_it_has_gone() -> None:
@@ -294,6 +198,66 @@ def test_the_doubt_is_the_entropy_of_where_things_go() -> None:
     built.expect.bias.data[choice(3, -4)] = 100.0
     assert look(built, picture(), now).doubt.tolist() == pytest.approx([math.log(2)])
     assert look(built, picture(), picture(*ball(24, 26), *ball(50, 50))).doubt.tolist() == pytest.approx([math.log(4)])
+
+
+HALF = [(28, 23, 100), (29, 23, 200), (30, 23, 100)]
+"""A ball one pixel wide and two high, half a pixel below those of a grid: lines, columns and greys."""
+
+
+def test_a_thing_is_drawn_as_of_the_half_pixel_to_which_it_goes() -> None:
+    built = movers()
+    torch.nn.init.zeros_(built.draw.weight)
+    torch.nn.init.normal_(built.quartered)
+    goes(built, 4, -4)
+    before, now, lower = picture(*ball(20, 30)), picture(*ball(24, 26)), picture()
+    for line, column, grey in HALF:
+        lower[line, column] = grey
+    expected, upper, middle = (
+        drawn(built, before, now, after=after) for after in (None, picture(*ball(28, 22)), lower)
+    )
+    assert extent(expected) == extent(upper) == extent(middle) == [[29 - LOOK, 23 - LOOK], [29 + LOOK, 23 + LOOK]]
+    built.quarter.bias.data.copy_(torch.eye(QUARTERS)[0] * 100)
+    torch.testing.assert_close(expected, upper)
+    torch.testing.assert_close(drawn(built, before, now), middle)
+    assert not torch.allclose(upper, middle)
+
+
+def test_the_surprise_is_also_that_of_the_quarter_and_so_is_the_doubt() -> None:
+    built = movers()
+    goes(built, 4, -4, 100.0)
+    chances = torch.tensor([0.5, 0.1, 0.25, 0.15])
+    built.quarter.bias.data.copy_(chances.log())
+    before, now, vanished = picture(*ball(20, 30)), picture(*ball(24, 26)), picture()
+    assert look(built, before, now, after=picture(*ball(28, 22))).moves.tolist() == pytest.approx([-math.log(0.25)])
+    assert look(built, before, now).moves.tolist() == pytest.approx([-math.log(0.5)])  # it is drawn in the likeliest
+    doubt = -(chances * chances.log()).sum().item()
+    assert look(built, before, now).doubt.tolist() == pytest.approx([doubt])
+    goes(built, 4, -4, 100.0)
+    built.quarter.bias.data.zero_()
+    built.expect.bias.data[NOWHERE] = 200.0
+    moved = look(built, before, now, after=vanished)  # who goes nowhere has no quarter to be in
+    assert (moved.moves.item(), moved.doubt.item()) == pytest.approx((0, 0))
+
+
+def test_a_surprise_without_a_drawing_counts_quarters_too() -> None:
+    built = movers()
+    goes(built, 4, -4, 5.0)
+    built.quarter.bias.data.copy_(torch.tensor([0.5, 0.1, 0.25, 0.15]).log())
+    before, now, after = picture(*ball(20, 30)), picture(*ball(24, 26)), picture(*ball(28, 22))
+    stack, wanted = (stack_to_cells(torch.stack(pair)[None]) for pair in ((before, now), (now, after)))
+    with torch.no_grad():
+        told = built.surprise(stack, torch.tensor([1]), wanted)
+    torch.testing.assert_close(told, look(built, before, now, after=after).moves)
+    assert told > -math.log(0.25)
+
+
+def test_what_is_ground_is_learnt_from_games() -> None:
+    built = movers()
+    now = picture(*ball(24, 26))
+    assert len(look(built, picture(), now).rows) == 1
+    built.calibrate(torch.stack([now, now.new_full(now.shape, 200), now.new_full(now.shape, 200)])[:, None])
+    assert (built.ground == 200).all()
+    assert len(look(built, picture(), now).rows) == 0
 
 
 def test_near_places_are_at_first_the_likeliest() -> None:

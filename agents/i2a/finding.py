@@ -1,0 +1,184 @@
+"""What moves in a game, found in its frames alone: what has appeared, what has just hidden, and who has gone where.
+
+Centres are pixels, line and column, and the quarter of the pixel in which a thing's middle lies: a screen is shrunk to
+these frames, and the edges of what covers half a pixel are faint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+MOVERS = 6
+"""Things that are looked at in a frame, at most."""
+HIDDEN = 2
+"""And things that were there a frame ago and now are not to be seen: a ball behind a wall's edge, or before bricks of
+its own colour. Who does not remember it cannot foresee that it comes back."""
+NEAR = 2
+"""Pixels around a place, in each direction, that are taken for one thing. A ball beside the hole that it has just made
+is another."""
+PIECES = 2 * NEAR + 1
+"""Pixels, in each direction, that two pieces of one thing are apart, at most."""
+FAR = 10
+"""Pixels, in each direction, that a thing goes in one step, at most."""
+SIDE = 2 * FAR + 1
+NOWHERE = SIDE * SIDE
+"""The choice, behind those of the `SIDE`×`SIDE` places around a thing, counted line by line, of one that leaves them,
+vanishes or stands still: what has not moved is not found."""
+QUARTERS = 4
+"""Of a pixel: its middle, the middle of its left edge, of its upper edge, its upper left corner. Near which of them a
+thing has its middle."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What has appeared in B frames, at most M ≥ 1 things in each, the largest first.
+
+    centres (B, M, 2) int64; meant (B, M) bool: which there are; quarters (B, M) int64: near which of `QUARTERS` of that
+    pixel each has its middle, by how much greys have changed.
+    """
+
+    centres: torch.Tensor
+    meant: torch.Tensor
+    quarters: torch.Tensor
+
+    def __getitem__(self, rows: torch.Tensor) -> Found:
+        """That of some of the frames."""
+        return Found(self.centres[rows], self.meant[rows], self.quarters[rows])
+
+
+def ground_of(frames: torch.Tensor) -> torch.Tensor:
+    """The grey of the ground in each line, (h, 1) float32, by real frames (3, N, h, w) uint8, one after the other.
+
+    What passes gives way to the ground, which then stays; a figure that stays gives way to it sooner or later, and
+    covers less of the line. So it is the grey to which pixels most often change and at which they stay, times how often
+    it is seen at all. What a pixel shows most of the time would be no ground: where a wall has been broken, a ball of
+    its colour would look like the wall, and the trace that it leaves like something new.
+    """
+    before, now, after = frames
+    settled = (before != now) & (now == after)
+    ground = []
+    for line in range(frames.shape[2]):
+        seen = torch.bincount(now[:, line].flatten().int(), minlength=256).double()
+        stays = torch.bincount(now[:, line][settled[:, line]].int(), minlength=256).double()
+        ground.append(float((seen * (stays if stays.any() else 1)).argmax()))
+    return torch.tensor(ground, device=frames.device)[:, None]
+
+
+def find(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> Found:
+    """What has appeared between frames (B, h, w) uint8, at most `MOVERS` things in each: what differs more from the
+    ground (h, 1) float32 than what was there before."""
+    figure = (now - ground).abs() - (before - ground).abs()  # by how many greys
+    appeared = F.pad(((now != before) & (figure > 0)).byte(), (NEAR, NEAR, NEAR, NEAR))
+    figure = F.pad(figure, (NEAR, NEAR, NEAR, NEAR)).flatten(1)
+    rows, columns, width = torch.arange(len(now), device=now.device), now.shape[2], appeared.shape[2]
+    around = torch.arange(-NEAR, NEAR + 1, device=now.device)
+    window = (around[:, None] * width + around).flatten()
+    shifts = torch.stack(torch.meshgrid(around, around, indexing="ij"), -1).flatten(0, 1).float()  # (25, 2)
+    centres, meant, quarters = [], [], []
+    for _ in range(MOVERS):
+        count = _sum_around(_sum_around(appeared, 1), 2)  # of the pixels around each place: (B, h, w)
+        most, place = count.flatten(1).max(1)
+        line, column = place // columns, place % columns
+        pixels = ((line + NEAR) * width + column + NEAR)[:, None] + window
+        there = appeared.flatten(1).gather(1, pixels).float()  # (B, 25)
+        # Halves always upwards: the same thing has the same centre, wherever it is.
+        shift = (there @ shifts / most[:, None].clamp(min=1) + 0.5).floor()
+        weights = there * figure.gather(1, pixels)
+        middle = weights @ shifts / weights.sum(1, keepdim=True).clamp(min=1)
+        up, left = (middle - shift < -0.25).long().unbind(1)
+        centres.append(torch.stack([line, column], 1) + shift.long())
+        meant.append(most > 0)
+        quarters.append(2 * up + left)
+        appeared.flatten(1)[rows[:, None], pixels] = 0  # no pixel belongs to two
+        if not appeared.any():
+            break
+    return Found(torch.stack(centres, 1), torch.stack(meant, 1), torch.stack(quarters, 1))
+
+
+def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of them
+    (B, N) bool are no longer there, and can be none of the things that were found in the last: the largest `HIDDEN`; N
+    may be 0. Where there is a fourth last frame to tell how they went, they are where they would be by now, else where
+    they were.
+    """
+    earlier, before, now = frames[..., -3:].unbind(-1)
+    last = find(earlier, before, ground)
+    # Who is who, nobody knows yet: the nearest are taken for one thing.
+    lost = last.meant & (_nearest(last, found)[0] == NOWHERE)
+    rows = torch.arange(len(frames), device=frames.device)[:, None]
+    left = (before != now)[rows, last.centres[..., 0], last.centres[..., 1]]
+    # Wide things are found in pieces, today in more of them than tomorrow.
+    apart = (last.centres[:, None] - last.centres[:, :, None]).abs().amax(-1)  # (B, N, N)
+    piece = ((apart <= PIECES) & (last.meant & ~lost)[:, None]).any(-1)
+    hidden = lost & left & ~piece
+    hidden &= hidden.cumsum(1) <= HIDDEN
+    some, where = hidden.any(0), hidden.any(1)
+    places = last.centres.clone()
+    if frames.shape[-1] > 3 and where.any():
+        strides = _strides(find(frames[where][..., -4], earlier[where], ground), last[where])
+        places[where] = within(places[where] + strides, now.shape[1:])
+    return places[:, some], hidden[:, some]
+
+
+def went(
+    centres: torch.Tensor, meant: torch.Tensor, after: Found, belief: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The choices (B, M) that things at centres (B, M, 2) have made, if this is found after it; and the number there
+    (B, M) of what each has become, 0 for who has gone nowhere.
+
+    Which has become which, nobody says: the likeliest pair by the belief (B, M, NOWHERE + 1), log-probabilities, is one
+    thing, then the likeliest pair of the others. Who is left has gone nowhere. meant (B, M) bool.
+    """
+    steps = after.centres[:, None] - centres[:, :, None]  # (B, M, J, 2)
+    near = (steps.abs() <= FAR).all(-1) & meant[..., None] & after.meant[:, None]
+    choices = ((steps[..., 0] + FAR) * SIDE + steps[..., 1] + FAR).where(near, NOWHERE)
+    chances = belief.gather(2, choices).where(near, -torch.inf)
+    taken = torch.full_like(meant, NOWHERE, dtype=torch.int64)
+    became = torch.zeros_like(taken)
+    rows, count = torch.arange(len(taken), device=taken.device), after.meant.shape[1]
+    for _ in range(min(chances.shape[1:])):
+        best, pair = chances.flatten(1).max(1)
+        thing, found = pair // count, pair % count
+        pairs = best > -torch.inf
+        taken[rows, thing] = choices[rows, thing, found].where(pairs, taken[rows, thing])
+        became[rows, thing] = found.where(pairs, became[rows, thing])
+        chances[rows, thing] = -torch.inf
+        chances[rows, :, found] = -torch.inf
+    return taken, became
+
+
+def steps_of(choices: torch.Tensor) -> torch.Tensor:
+    """Lines and columns (…, 2) that things go by their choices (…); 0 for `NOWHERE`."""
+    steps = torch.stack([choices // SIDE - FAR, choices % SIDE - FAR], -1)
+    return steps * (choices < NOWHERE)[..., None]
+
+
+def within(places: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Places (…, 2), and of those outside frames of this shape the nearest inside."""
+    return torch.minimum(places.clamp(min=0), places.new_tensor(shape) - 1)
+
+
+def _strides(before: Found, after: Found) -> torch.Tensor:
+    """How far the things (B, M) that are found after another time have gone since then, (B, M, 2): 0 for new ones."""
+    choices, became = _nearest(before, after)
+    strides = torch.zeros_like(after.centres)
+    return strides.scatter_add_(1, became[..., None].expand(-1, -1, 2), steps_of(choices))
+
+
+def _nearest(before: Found, after: Found) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `went`, where nothing is believed but that things go not far."""
+    steps = torch.arange(-FAR, FAR + 1, device=before.centres.device) ** 2
+    nearer = F.pad(-(steps[:, None] + steps).flatten().float(), (0, 1), value=-torch.inf)
+    return went(before.centres, before.meant, after, nearer.expand(*before.meant.shape, -1))
+
+
+def _sum_around(numbers: torch.Tensor, axis: int) -> torch.Tensor:
+    """The sum of the 2 · `NEAR` + 1 numbers around each along an axis, which becomes shorter by 2 · `NEAR`."""
+    length = numbers.shape[axis] - 2 * NEAR
+    total = numbers.narrow(axis, 0, length).clone()
+    for shift in range(1, 2 * NEAR + 1):
+        total += numbers.narrow(axis, shift, length)
+    return total

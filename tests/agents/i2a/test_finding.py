@@ -1,0 +1,219 @@
+"""What moves is found in frames alone: where, to the half pixel; who has hidden; who went where. By hand."""
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+
+from agents.i2a.finding import (
+    FAR,
+    HIDDEN,
+    MOVERS,
+    NEAR,
+    NOWHERE,
+    SIDE,
+    Found,
+    find,
+    find_hidden,
+    ground_of,
+    steps_of,
+    went,
+    within,
+)
+
+EDGE = 64
+BLACK = torch.zeros(EDGE, 1)
+
+
+def picture(*pixels: tuple[int, int], grey: int = 200) -> torch.Tensor:
+    """A black frame but for these pixels."""
+    frame = torch.zeros(EDGE, EDGE, dtype=torch.uint8)
+    for line, column in pixels:
+        frame[line, column] = grey
+    return frame
+
+
+def ball(line: int, column: int) -> list[tuple[int, int]]:
+    """Two by three pixels."""
+    return [(line + i, column + j) for i in range(2) for j in range(3)]
+
+
+def found(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor = BLACK) -> list[list[int]]:
+    things = find(before[None], now[None], ground)
+    return things.centres[0][things.meant[0]].tolist()
+
+
+def test_a_ball_is_found_where_it_is_and_not_where_it_was() -> None:
+    assert found(picture(*ball(20, 30)), picture(*ball(24, 26))) == [[25, 27]]
+
+
+@given(line=st.integers(0, EDGE - 2), column=st.integers(0, EDGE - 3))
+@settings(max_examples=40, deadline=None)
+def test_its_centre_is_the_same_point_of_it_everywhere(line: int, column: int) -> None:
+    assert found(picture(), picture(*ball(line, column))) == [[line + 1, column + 1]]
+
+
+def test_the_largest_is_named_first_and_what_is_near_belongs_to_it() -> None:
+    near, beside = (10 + NEAR, 10), (10 + NEAR + 1, 10)
+    assert found(picture(), picture(*ball(9, 9), near)) == [[10, 10]]
+    assert found(picture(), picture((50, 50), *ball(9, 9), (30, 30))) == [[10, 10], [30, 30], [50, 50]]
+    # A ball beside the hole that it has made: no pixel of one is counted for the other.
+    hole = [(7 + line, 8 + column) for line in range(3) for column in range(4)]
+    assert found(picture(), picture(*hole, beside, (14, 10))) == [[8, 10], [14, 10]]
+
+
+def test_what_gives_way_to_the_ground_has_not_appeared() -> None:
+    assert found(picture(*ball(20, 20)), picture()) == []
+    bright = BLACK + 200
+    assert found(picture(*ball(20, 20)), picture(), bright) == [[21, 21]], (
+        "where all is bright, what is dark stands out"
+    )
+    assert found(picture(), picture(*ball(20, 20)), bright) == []
+
+
+def test_a_ball_is_found_in_a_gap_of_a_wall_of_its_own_colour() -> None:
+    wall = [(line, column) for line in range(10, 40) for column in range(EDGE) if not 20 <= column < 30]
+    assert found(picture(*wall, *ball(30, 25)), picture(*wall, *ball(26, 22))) == [[27, 23]]
+
+
+def test_the_ground_by_hand() -> None:
+    """Of four lines: a figure passes; a wall is broken now and then, and a ball of its colour passes; a paddle comes
+    and goes, and is away most of the time; nothing ever happens."""
+    frames = torch.zeros(3, 12, 4, 10, dtype=torch.uint8)
+    frames[:, :, 0] = 40
+    frames[0, :3, 0, 4], frames[1, 3:5, 0, 7] = 200, 200
+    frames[:, :, 1, :8] = 124
+    frames[1:, 0, 1, 2], frames[0, 5:8, 1, 9], frames[1, 2:9, 1, 8] = 0, 124, 124
+    frames[0, :6, 2, :3], frames[1:, :6, 2, 2:5] = 110, 110
+    frames[:, :, 3] = 7
+    assert ground_of(frames).tolist() == [[40], [0], [0], [7]]
+    assert ground_of(frames).dtype == torch.float32
+    # What is seen most, or what most is changed to, would be another.
+    assert frames[1, :, 1].flatten().mode().values == 124
+    assert (frames[1, :, 1] == 124)[frames[0, :, 1] != frames[1, :, 1]].sum() > 4
+
+
+def test_no_more_are_found_than_are_looked_at() -> None:
+    many = [(line, column) for line in range(5, 60, 12) for column in range(5, 60, 12)]
+    assert len(found(picture(), picture(*many))) == MOVERS
+
+
+@given(
+    line=st.integers(0, 2 * EDGE - 10),
+    column=st.integers(0, 2 * EDGE - 4),
+    behind=st.sampled_from([0, 40, 70]),
+)
+@settings(max_examples=80, deadline=None)
+def test_half_pixels_are_told_apart(line: int, column: int, behind: int) -> None:
+    """A ball of two by four pixels on a screen twice as fine: its middle is found to the pixel of that screen."""
+    screen = torch.full((2 * EDGE, 2 * EDGE), float(behind))
+    screen[line : line + 4, column : column + 2] = 210
+    now = screen.view(EDGE, 2, EDGE, 2).mean((1, 3)).to(torch.uint8)
+    things = find(torch.full_like(now, behind)[None], now[None], BLACK + behind)
+    assert things.meant.tolist() == [[True]]
+    quarter = int(things.quarters)
+    halves = 2 * things.centres[0, 0] - torch.tensor([quarter // 2, quarter % 2])
+    assert halves.tolist() == [line + 1, column]
+
+
+def hidden(*frames: torch.Tensor) -> list[list[int]]:
+    stack = torch.stack(frames, -1)[None]
+    centres, meant = find_hidden(stack, find(frames[-2][None], frames[-1][None], BLACK), BLACK)
+    return centres[0][meant[0]].tolist()
+
+
+def test_what_is_there_no_longer_and_nowhere_else_is_hidden() -> None:
+    away, there, on, far = (picture(*ball(line, 20)) for line in (16, 20, 20 + FAR, 21 + FAR))
+    assert hidden(away, there, picture()) == [[21, 21]]
+    assert hidden(away, there, on) == []  # it went on
+    assert hidden(away, there, far) == [[21, 21]]  # that is another
+    assert hidden(away, there, there) == []  # it stands still, for all to see
+    assert hidden(there, there, picture()) == []  # it had not just moved
+    assert hidden(away, picture(), picture()) == []  # that is too long ago
+
+
+def test_who_is_hidden_has_gone_on_as_before() -> None:
+    earliest, earlier, before = (picture(*ball(line, column)) for line, column in ((36, 10), (30, 14), (24, 18)))
+    assert hidden(earliest, earlier, before, picture()) == [[19, 23]]
+    assert hidden(picture(), picture(), before, picture()) == [[25, 19]], "nobody has seen how it went"
+    assert hidden(earlier, earlier, before, picture()) == [[25, 19]]
+    high = [picture(*ball(line, 0)) for line in (16, 9, 2)]
+    assert hidden(*high, picture()) == [[0, 1]], "nobody leaves the frame"
+
+
+def test_of_some_who_are_hidden_each_goes_its_own_way() -> None:
+    """The larger one down, the smaller one to the right; in another game nothing is hidden."""
+    frames = [picture(*ball(20 + 4 * t, 20), (50, 20 + 6 * t), (50, 21 + 6 * t)) for t in range(3)]
+    stack = torch.stack([torch.stack([*frames, picture()], -1), torch.stack([*frames, frames[-1]], -1)])
+    centres, meant = find_hidden(stack, find(stack[..., 2], stack[..., 3], BLACK), BLACK)
+    assert centres[0][meant[0]].tolist() == [[33, 21], [50, 39]]
+    assert not meant[1].any()
+
+
+def test_who_has_gone_on_hides_nobody_else() -> None:
+    paddle = [(30, 20 + column) for column in range(8)]
+    moved = [(30, 22 + column) for column in range(8)]
+    before = picture(*ball(20, 20), *paddle)
+    assert hidden(picture(), before, picture(*moved)) == [[21, 21]]
+    assert hidden(picture(), before, picture(*moved, *ball(24, 24))) == []
+
+
+def test_a_thing_in_pieces_has_hidden_none_of_them() -> None:
+    """A fast paddle of eight by two pixels is found in two pieces, a slow one in one."""
+    lengths = (0, 8, 12)
+    first, second, third = (picture(*[(40 + i, 10 + at + j) for i in range(2) for j in range(8)]) for at in lengths)
+    assert (len(found(first, second)), len(found(second, third))) == (2, 1)
+    assert hidden(first, second, third) == []
+    assert hidden(first, second, picture()) != []
+
+
+def test_no_more_are_remembered_than_the_largest() -> None:
+    things = [*ball(50, 10), (30, 30), (10, 10), (10, 11)]
+    assert hidden(picture(), picture(*things), picture()) == [[51, 11], [10, 11]]
+    assert HIDDEN == 2
+
+
+def choice(line: int, column: int) -> int:
+    """Of a thing that goes so far."""
+    return (line + FAR) * SIDE + column + FAR
+
+
+def things(centres: torch.Tensor, meant: torch.Tensor) -> Found:
+    return Found(centres, meant, torch.zeros_like(meant, dtype=torch.int64))
+
+
+def test_where_things_went_by_hand() -> None:
+    centres = torch.tensor([[20, 20], [24, 20], [50, 50]]).repeat(2, 1, 1)  # a ball, a paddle below it, another ball
+    after = torch.tensor([[24, 22], [16, 24], [0, 0]]).repeat(2, 1, 1)
+    belief = torch.full((2, 3, NOWHERE + 1), -9.0)
+    belief[:, 0, choice(-4, 4)] = -2.0  # bounces
+    belief[:, 0, choice(4, 2)] = -1.0  # goes on
+    belief[0, 1, choice(0, 2)] = -0.5
+    belief[1, 1, choice(0, 2)] = -1.5
+    meant, there = torch.tensor([[True, True, True]] * 2), torch.tensor([[True, True, False]] * 2)
+    # What the paddle is sure of is the paddle: the ball, though it would rather have gone there, has bounced.
+    sure, unsure = [choice(-4, 4), choice(0, 2), NOWHERE], [choice(4, 2), choice(-8, 4), NOWHERE]
+    choices, became = went(centres, meant, things(after, there), belief)
+    assert (choices.tolist(), became.tolist()) == ([sure, unsure], [[1, 0, 0], [0, 1, 0]])
+    assert went(centres[:, :2], meant[:, :2], things(after, there), belief[:, :2])[0].tolist() == [sure[:2], unsure[:2]]
+    few, _ = went(centres, meant, things(after[:, :1], there[:, :1]), belief)
+    assert few.tolist() == [[NOWHERE, choice(0, 2), NOWHERE], [choice(4, 2), NOWHERE, NOWHERE]]
+
+
+def test_who_is_not_meant_has_gone_nowhere_and_nobody_so_far_away() -> None:
+    centres, after = torch.tensor([[[20, 20], [30, 30]]]), torch.tensor([[[20 + FAR + 1, 15], [31, 31]]])
+    belief, there = torch.zeros(1, 2, NOWHERE + 1), torch.tensor([[True, True]])
+    choices, _ = went(centres, torch.tensor([[True, False]]), things(after, there), belief)
+    assert choices.tolist() == [[NOWHERE, NOWHERE]]
+    choices, became = went(centres, there, things(after, there), belief)
+    assert (choices.tolist(), became[0, 1]) == ([[NOWHERE, choice(1, 1)]], 1)
+
+
+@pytest.mark.parametrize("step", [(0, 0), (-FAR, FAR), (3, -4)])
+def test_a_choice_is_so_many_lines_and_columns(step: tuple[int, int]) -> None:
+    assert steps_of(torch.tensor([choice(*step), NOWHERE])).tolist() == [[*step], [0, 0]]
+
+
+def test_within_a_frame() -> None:
+    places = torch.tensor([[-1, 3], [4, 6], [5, 7]])
+    assert within(places, (5, 7)).tolist() == [[0, 3], [4, 6], [4, 6]]
