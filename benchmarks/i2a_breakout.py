@@ -27,6 +27,7 @@ from typing import Any
 from agents.catalogue import Checkpoint, algorithm, find_checkpoint, game_settings, load_agent, part_settings
 from agents.envs.settings import AtariSettings
 from agents.evaluate import play_whole_games
+from agents.files import write_atomically
 from agents.runs.directory import RunConfig, RunDirectory
 from agents.runs.runner import run_training
 from benchmarks.contest import as_trained
@@ -112,13 +113,13 @@ def result_of(name: str, run: RunDirectory, steps: int) -> Result:
 def score_of(run: RunDirectory) -> float:
     """The mean of whole games, which are played but once: where an agent imagines, they take most of an hour."""
     checkpoint = find_checkpoint(run.path.name)
-    path = run.path / "whole-games.json"
-    if path.exists() and (played := json.loads(path.read_text()))["step"] == checkpoint.step:
+    path, how = run.path / "whole-games.json", {"step": checkpoint.step, "episodes": EPISODES, "epsilon": EPSILON}
+    if path.exists() and (played := json.loads(path.read_text())).items() >= how.items():
         return statistics.fmean(played["returns"])
     settings = game_settings("breakout", checkpoint.settings)
     assert isinstance(settings, AtariSettings)
     returns, _ = play_whole_games(load_agent(checkpoint), "breakout", EPISODES, settings, EPSILON)
-    path.write_text(json.dumps({"step": checkpoint.step, "returns": list(returns)}))
+    write_atomically(path, json.dumps(how | {"returns": list(returns)}).encode())
     return statistics.fmean(returns)
 
 

@@ -88,7 +88,7 @@ class EnvironmentModel(nn.Module):
 
     def calibrate(self, frames: torch.Tensor) -> None:
         """Learn from real frames (3, N, h, w) uint8, each after the one before, what is usual, which greys each line
-        has, and where things change by themselves.
+        has, what is ground, and where things change by themselves.
         """
         if isinstance(self.trunk, LocalTrunk):
             self.trunk.calibrate(frames)
@@ -159,10 +159,11 @@ class EnvironmentModel(nn.Module):
             rows    x0 … x_{S-1}  ──a_S──▶  y_S  ──a_{S+1}──▶  y_{S+1} …     (a_t leads to row t, as in a replay)
 
         frames (T, B, h, w) uint8, T = S + K; actions (T, B) int64; the next (T, B), as `Sequences` has them; weights
-        (B,) float32: how much each window counts, None for all alike. A row that begins a game is no step, nor is what
-        follows it, or what follows a drawing as wrong as `LARGEST`: who has lost the ball cannot be asked where it is.
-        Gives the mean loss of a step, in which neither a drawing nor the surprise at where things went counts for more
-        than `LARGEST`; its parts as they are; and how wrong each window was (B,), at most `LARGEST` a step.
+        (B,) float32: how much each window counts, 1 on average; None for all alike. A row that begins a game is no
+        step, nor is what follows it, or what follows a drawing as wrong as `LARGEST`: who has lost the ball cannot be
+        asked where it is. Gives the mean loss of a step, in which neither a drawing nor the surprise at where things
+        went counts for more than `LARGEST`; its parts as they are; and how wrong each window was (B,), at most
+        `LARGEST` a step.
 
         Its own frames are given to it as they are: no gradient flows from one step to the one before, so that a wrong
         frame cannot be made to say something else than what is to be seen.
@@ -187,11 +188,11 @@ class EnvironmentModel(nn.Module):
             wrong += known * loss.detach().clamp(max=LARGEST)
             for name, part in (drawing | outcome | {"moves": expected.moves}).items():
                 sums.setdefault(name, []).append((counted * known * part.detach()).sum())
-            counts.append((counted * known).sum())
+            counts.append(known.sum())
             # Who was surprised by where the ball went has not lost it: what was drawn is drawn as of there.
             known = known * (drawn.detach() < LARGEST)
-        steps = torch.stack(counts).sum()
-        steps = steps.where(steps > 0, 1)
+        # By how many they are, not by their weights: a mean by weights of few windows would favour the surprising ones.
+        steps = torch.stack(counts).sum().clamp(min=1)
         means = {name: torch.stack(parts).sum() / steps for name, parts in sums.items()}
         return torch.stack(whole).sum() / steps, means, wrong
 

@@ -1,7 +1,7 @@
 """What moves in a game, found in its frames alone: what has appeared, what has just hidden, and who has gone where.
 
 Centres are pixels, line and column, and the quarter of the pixel in which a thing's middle lies: a screen is shrunk to
-these frames, and the edges of what covers half a pixel are faint.
+these frames, and of what moves by half a pixel other pixels are covered.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ NOWHERE = SIDE * SIDE
 """The choice, behind those of the `SIDE`×`SIDE` places around a thing, counted line by line, of one that leaves them,
 vanishes or stands still: what has not moved is not found."""
 QUARTERS = 4
-"""Of a pixel: its middle, the middle of its left edge, of its upper edge, its upper left corner. Near which of them a
-thing has its middle."""
+"""Of a pixel: its middle, the middle of its left edge, of its upper edge, its upper left corner. Near which of them is
+the middle of all pixels that a thing covers."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Found:
     """What has appeared in B frames, at most M ≥ 1 things in each, the largest first.
 
     centres (B, M, 2) int64; meant (B, M) bool: which there are; quarters (B, M) int64: near which of `QUARTERS` of that
-    pixel each has its middle, by how much greys have changed.
+    pixel each has its middle.
     """
 
     centres: torch.Tensor
@@ -53,9 +53,10 @@ def ground_of(frames: torch.Tensor) -> torch.Tensor:
     """The grey of the ground in each line, (h, 1) float32, by real frames (3, N, h, w) uint8, one after the other.
 
     What passes gives way to the ground, which then stays; a figure that stays gives way to it sooner or later, and
-    covers less of the line. So it is the grey to which pixels most often change and at which they stay, times how often
-    it is seen at all. What a pixel shows most of the time would be no ground: where a wall has been broken, a ball of
-    its colour would look like the wall, and the trace that it leaves like something new.
+    covers less of the line. So it is the grey with the most pixels that have changed to it and stay, times pixels that
+    show it at all. What a pixel shows most of the time would be no ground: where a wall has been broken, a ball of its
+    colour would look like the wall, and the trace that it leaves like something new. Where no game has got so far that
+    walls break, they are the ground of their lines.
     """
     before, now, after = frames
     settled = (before != now) & (now == after)
@@ -70,9 +71,8 @@ def ground_of(frames: torch.Tensor) -> torch.Tensor:
 def find(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> Found:
     """What has appeared between frames (B, h, w) uint8, at most `MOVERS` things in each: what differs more from the
     ground (h, 1) float32 than what was there before."""
-    figure = (now - ground).abs() - (before - ground).abs()  # by how many greys
-    appeared = F.pad(((now != before) & (figure > 0)).byte(), (NEAR, NEAR, NEAR, NEAR))
-    figure = F.pad(figure, (NEAR, NEAR, NEAR, NEAR)).flatten(1)
+    appeared = ((now - ground).abs() > (before - ground).abs()).byte()
+    appeared = F.pad(appeared, (NEAR, NEAR, NEAR, NEAR))
     rows, columns, width = torch.arange(len(now), device=now.device), now.shape[2], appeared.shape[2]
     around = torch.arange(-NEAR, NEAR + 1, device=now.device)
     window = (around[:, None] * width + around).flatten()
@@ -84,10 +84,10 @@ def find(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> Found
         line, column = place // columns, place % columns
         pixels = ((line + NEAR) * width + column + NEAR)[:, None] + window
         there = appeared.flatten(1).gather(1, pixels).float()  # (B, 25)
+        # No product of matrices, of which half precision would make another middle.
+        middle = (there[..., None] * shifts).sum(1) / most[:, None].clamp(min=1)  # (B, 2)
         # Halves always upwards: the same thing has the same centre, wherever it is.
-        shift = (there @ shifts / most[:, None].clamp(min=1) + 0.5).floor()
-        weights = there * figure.gather(1, pixels)
-        middle = weights @ shifts / weights.sum(1, keepdim=True).clamp(min=1)
+        shift = (middle + 0.5).floor()
         up, left = (middle - shift < -0.25).long().unbind(1)
         centres.append(torch.stack([line, column], 1) + shift.long())
         meant.append(most > 0)
@@ -102,7 +102,7 @@ def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tup
     """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of them
     (B, N) bool are no longer there, and can be none of the things that were found in the last: the largest `HIDDEN`; N
     may be 0. Where there is a fourth last frame to tell how they went, they are where they would be by now, else where
-    they were.
+    they were. What is black altogether was before the game, and tells nothing.
     """
     earlier, before, now = frames[..., -3:].unbind(-1)
     last = find(earlier, before, ground)
@@ -115,11 +115,12 @@ def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tup
     piece = ((apart <= PIECES) & (last.meant & ~lost)[:, None]).any(-1)
     hidden = lost & left & ~piece
     hidden &= hidden.cumsum(1) <= HIDDEN
-    some, where = hidden.any(0), hidden.any(1)
     places = last.centres.clone()
-    if frames.shape[-1] > 3 and where.any():
-        strides = _strides(find(frames[where][..., -4], earlier[where], ground), last[where])
-        places[where] = within(places[where] + strides, now.shape[1:])
+    if frames.shape[-1] > 3:
+        told = hidden.any(1) & (frames[..., -4] != 0).flatten(1).any(1)  # how things went
+        strides = _strides(find(frames[told][..., -4], earlier[told], ground), last[told])
+        places[told] = within(places[told] + strides, now.shape[1:])
+    some = hidden.any(0)
     return places[:, some], hidden[:, some]
 
 

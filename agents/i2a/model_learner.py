@@ -34,8 +34,7 @@ GRADIENT_CLIP = 1.0
 SURPRISING = 0.5
 """Share of the windows that are drawn by how wrong they were when they were last seen: most steps of a game are soon
 known, and what is hard in it is rare. Others are drawn uniformly, so that nothing is forgotten. Weights make up for it,
-as in prioritised replay: drawn by its surprise alone, what seldom happens would be foreseen as if it often did, and of
-three balls that may go two ways the wrong one would be drawn."""
+as in prioritised replay: or what seldom happens would be foreseen as if it often did."""
 SURPRISE_EXPONENT = 0.7
 """α, as of prioritised replay (Schaul et al. 2016, section 3.3)."""
 ENDING = 0.25
@@ -44,7 +43,7 @@ a model that has hardly seen it has the paddle hit every one."""
 LAST = 10
 """Such windows end less than so many steps before the loss, or with it."""
 CALIBRATION = 4_000
-"""Windows of three frames from which the model learns what is usual."""
+"""Windows of three frames from which the model learns what is usual, and what is ground."""
 
 
 class Surprises:
@@ -60,16 +59,13 @@ class Surprises:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The first rows and the games (B,) of `count` windows, and their weights (B,) float32, about 1 on average."""
         rows, games = replay.draw(count, length, random)
+        last = replay.added - length
+        # What was the start of a shorter window may be that of no longer one: it is drawn no more.
+        over, every = np.arange(last + 1, replay.added)[:, None], np.arange(replay.num_games)
+        self.tree.set(replay.slots_of(over, every).flatten(), 0.0)
         total = self.tree.total
         known, ending = round(count * SURPRISING) if total > 0 else 0, int(count * ENDING) if replay.ends else 0
-        slots = self.tree.find(random.random(known) * total)
-        last = replay.added - length
-        surprising, of_games = replay.places_of(slots)
-        # What was the start of a shorter window may be that of no longer one: it is drawn no more.
-        begins = surprising <= last
-        self.tree.set(slots[~begins], 0.0)
-        rows[:known] = np.where(begins, surprising, rows[:known])
-        games[:known] = np.where(begins, of_games, games[:known])
+        rows[:known], games[:known] = replay.places_of(self.tree.find(random.random(known) * total))
         weights = np.ones(count, np.float32)
         if known:
             # How often each is drawn, beside how often it would be if all were drawn uniformly.
@@ -118,7 +114,7 @@ class ModelLearner:
         return next(phase for phase in PHASES if self.done <= phase.until)
 
     def calibrate(self, replay: SequenceReplay, random: np.random.Generator) -> None:
-        """Learn what is usual from windows in which no game begins."""
+        """Learn what is usual, and what is ground, from windows in which no game begins."""
         windows = replay.sample(CALIBRATION, 3, random)
         whole = ~windows.first[1:].any(0)
         self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.device))
@@ -172,8 +168,7 @@ class ModelLearner:
         with autocast(self.device, self.precision):
             surprise = self.model.surprise(batch["frames"], batch["actions"], batch["first"])
         self.surprises["moves"].note(replay.slots_of(rows, games), surprise.detach().clamp(max=LARGEST))
-        share = torch.from_numpy(weights / weights.sum()).to(self.device)
-        return (capped(surprise) * share).sum()
+        return (capped(surprise) * torch.from_numpy(weights).to(self.device)).mean()
 
     def _windows(
         self, replay: SequenceReplay, rows: np.ndarray, games: np.ndarray, length: int

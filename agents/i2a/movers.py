@@ -71,7 +71,7 @@ class Moved:
 class Things:
     """The K things that were found in B frames, and what is believed of where they go.
 
-    centres (B, M, 2) int64, meant (B, M) bool: as `Movers.find` gives them, then as `find_hidden` does. rows, numbers
+    centres (B, M, 2) int64, meant (B, M) bool: as `find` gives them, then as `find_hidden` does. rows, numbers
     (K,) int64: the frame of each, and its number there. windows (K, SIDE · SIDE) int64: its pixels. features (K,
     units): what is known of it.
     belief (K, NOWHERE + 1) float32: log-probabilities of its choices.
@@ -216,9 +216,10 @@ class Movers(nn.Module):
         else:
             choices, quarters = self.choices(things, wanted)
             x, quarter = self._go(things, choices)
-        x = torch.relu(x + F.embedding(quarters, self.quartered).to(x.dtype))
+        arrives = choices < NOWHERE
+        x = torch.relu(x + (F.embedding(quarters, self.quartered) * arrives[:, None]).to(x.dtype))
         told, narrow = torch.relu(self.tell(x)), torch.relu(self.narrow(x))
-        arrives, reaches = choices < NOWHERE, within(centres + steps_of(choices), self.shape)
+        reaches = within(centres + steps_of(choices), self.shape)
         with torch.autocast(x.device.type, enabled=False):
             drawn = self.draw(narrow.float()).unflatten(1, (SIDE * SIDE, PLANES))
             looks = self.look(x.float()).unflatten(1, (LOOKED * LOOKED, PLANES)) * arrives[:, None, None]

@@ -108,8 +108,13 @@ def test_it_plays_with_half_of_what_may_be_halved(faster: torch.dtype, monkeypat
     whole = {name for name, part in agent.parts.named_modules() if isinstance(part, torch.nn.Linear)}
     model, movers = "environment_model", "environment_model.trunk.movers"
     wanted = {f"{model}.trunk.read", f"{movers}.mix", f"{movers}.settle", "rollout_policy.encoder.dense"}
+    wanted |= {f"{movers}.deepen.{place}" for place in (0, 2)}
     assert halved >= wanted if faster is torch.bfloat16 else not halved
-    last = {f"{model}.trunk.draw", f"{model}.heads", *(f"{movers}.{name}" for name in ("expect", "draw", "look"))}
+    last = {
+        f"{model}.trunk.draw",
+        f"{model}.heads",
+        *(f"{movers}.{name}" for name in ("expect", "quarter", "draw", "look")),
+    }
     assert whole >= last | {"rollout_policy.heads.policy", "rollout_policy.heads.value", "agent.heads.policy"}
     agent.act(moment())
 

@@ -158,12 +158,11 @@ def test_windows_count_by_their_weights() -> None:
     alone = [model.loss(*(column[:, [row]] for column in batch)) for row in range(3)]
     for weights in ([1.0, 0.0, 0.0], [1.0, 3.0, 0.0], [2.0, 2.0, 2.0], [0.0, 0.1, 0.3]):
         loss, parts, wrong = model.loss(*batch, weights=torch.tensor(weights))
-        shares = np.array(weights) / sum(weights)
-        assert loss.item() == pytest.approx(sum(shares * [one[0].item() for one in alone]), rel=1e-4)
+        mean = np.dot(weights, [one[0].item() for one in alone]) / 3
+        assert loss.item() == pytest.approx(mean, rel=1e-4)
         for name, part in parts.items():
-            assert part.item() == pytest.approx(
-                sum(shares * [one[1][name].item() for one in alone]), rel=1e-4, abs=1e-6
-            )
+            mean = np.dot(weights, [one[1][name].item() for one in alone]) / 3
+            assert part.item() == pytest.approx(mean, rel=1e-4, abs=1e-6)
         torch.testing.assert_close(wrong, torch.cat([one[2] for one in alone]))  # as it is
     assert model.loss(*batch, weights=torch.zeros(3))[0] == 0
 

@@ -84,13 +84,14 @@ def test_the_ground_by_hand() -> None:
     frames[0, :3, 0, 4], frames[1, 3:5, 0, 7] = 200, 200
     frames[:, :, 1, :8] = 124
     frames[1:, 0, 1, 2], frames[0, 5:8, 1, 9], frames[1, 2:9, 1, 8] = 0, 124, 124
-    frames[0, :6, 2, :3], frames[1:, :6, 2, 2:5] = 110, 110
+    frames[0, :6, 2, :2], frames[1:, :6, 2, 1:5] = 110, 110
     frames[:, :, 3] = 7
     assert ground_of(frames).tolist() == [[40], [0], [0], [7]]
     assert ground_of(frames).dtype == torch.float32
     # What is seen most, or what most is changed to, would be another.
     assert frames[1, :, 1].flatten().mode().values == 124
     assert (frames[1, :, 1] == 124)[frames[0, :, 1] != frames[1, :, 1]].sum() > 4
+    assert (frames[1:, :, 2] == 110).all(0)[frames[0, :, 2] != frames[1, :, 2]].sum() > 12, "more than stay black"
 
 
 def test_no_more_are_found_than_are_looked_at() -> None:
@@ -116,6 +117,35 @@ def test_half_pixels_are_told_apart(line: int, column: int, behind: int) -> None
     assert halves.tolist() == [line + 1, column]
 
 
+def test_halves_of_a_thing_of_any_shape() -> None:
+    """Pixels in two columns, most of them in the right one: a fifth or a third of them left of it, or half."""
+    for left, right, quarter in ((1, 4, 0), (1, 2, 1), (2, 2, 1), (2, 1, 0), (1, 0, 0)):
+        pixels = [(20, 30), (22, 30)][:left] + [(line, 31) for line in (20, 21, 22, 19)[:right]]
+        things = find(picture()[None], picture(*pixels)[None], BLACK)
+        assert int(things.quarters) % 2 == quarter, (left, right)
+
+
+def test_frames_may_be_wider_than_they_are_high() -> None:
+    frames = [torch.zeros(20, 48, dtype=torch.uint8) for _ in range(4)]
+    for t in range(3):
+        frames[t][8 + 2 * t, 12 * t + 3] = 200
+    assert find(frames[1][None], frames[2][None], BLACK[:20]).centres.tolist() == [[[12, 27]]]
+    near = torch.zeros(1, 20, 48, 4, dtype=torch.uint8)
+    for t in range(3):
+        near[0, 10, 26 + 9 * t, t] = 200
+    centres, meant = find_hidden(near, find(near[..., 2], near[..., 3], BLACK[:20]), BLACK[:20])
+    assert (centres[0].tolist(), meant.tolist()) == ([[10, 47]], [[True]])
+
+
+def test_half_precision_finds_the_same() -> None:
+    frames = torch.randint(0, 2, (2, 64, EDGE, EDGE), generator=torch.Generator().manual_seed(0)).to(torch.uint8) * 90
+    whole = find(*frames, BLACK)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = find(*frames, BLACK)
+    for name, part in vars(whole).items():
+        assert torch.equal(part, getattr(half, name)), name
+
+
 def hidden(*frames: torch.Tensor) -> list[list[int]]:
     stack = torch.stack(frames, -1)[None]
     centres, meant = find_hidden(stack, find(frames[-2][None], frames[-1][None], BLACK), BLACK)
@@ -137,6 +167,10 @@ def test_who_is_hidden_has_gone_on_as_before() -> None:
     assert hidden(earliest, earlier, before, picture()) == [[19, 23]]
     assert hidden(picture(), picture(), before, picture()) == [[25, 19]], "nobody has seen how it went"
     assert hidden(earlier, earlier, before, picture()) == [[25, 19]]
+    wall = [(line, column) for line in range(26, 30) for column in range(20)]
+    before = [picture(*wall, *ball(24 - 4 * t, 24)) for t in range(2)]
+    assert hidden(picture(), *before, picture(*wall)) == [[21, 25]], "what is black was before the game"
+    assert hidden(picture((63, 63)), *before, picture(*wall)) != [[21, 25]]
     high = [picture(*ball(line, 0)) for line in (16, 9, 2)]
     assert hidden(*high, picture()) == [[0, 1]], "nobody leaves the frame"
 

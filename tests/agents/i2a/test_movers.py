@@ -222,6 +222,49 @@ def test_a_thing_is_drawn_as_of_the_half_pixel_to_which_it_goes() -> None:
     assert not torch.allclose(upper, middle)
 
 
+def test_each_thing_has_its_own_quarter_and_who_vanishes_none() -> None:
+    built = movers()
+    torch.nn.init.normal_(built.quartered)
+    one, other = ball(10, 10), ball(50, 50)
+    goes(built, 4, -4)
+    before, now = picture(), picture(*one, *other)
+    lower = picture(*ball(54, 46))
+    for line, column, grey in HALF:
+        lower[line - 14, column - 16] = grey  # the first is half a pixel lower than it would be in a grid
+    both = look(built, before, now, after=lower)
+    assert both.reaches.tolist() == [[15, 7], [55, 47]]
+    alone = look(built, before, picture(*other), after=picture(*ball(54, 46)))
+    torch.testing.assert_close(both.drawings[1][1][1], alone.drawings[1][1][0])
+    assert not torch.allclose(both.drawings[1][1][0], both.drawings[1][1][1], atol=0.05)
+    gone = [look(built, before, now, after=after) for after in (picture(*ball(54, 46)), picture((54, 47), (55, 47)))]
+    assert gone[0].arrives.tolist() == gone[1].arrives.tolist() == [False, True]
+    for place in (0, 1):
+        torch.testing.assert_close(gone[0].drawings[place][1][0], gone[1].drawings[place][1][0])
+    torch.testing.assert_close(gone[0].features[:, 0], gone[1].features[:, 0])
+
+
+def test_a_hidden_thing_is_looked_for_where_it_would_be() -> None:
+    built = movers(stack=4)
+    frames = [picture(*ball(20 + 5 * t, 30)) for t in range(3)]
+    moved = look(built, *frames, picture())
+    assert moved.leaves.tolist() == [[36, 31]]
+
+
+def test_all_layers_learn() -> None:
+    built = movers(stack=3)
+    torch.nn.init.normal_(built.quartered)
+    first, before, now = (picture(*ball(line, 50 - line)) for line in (16, 20, 24))
+    for after in (picture(*ball(28, 22)), picture()):
+        stack, wanted = (stack_to_cells(torch.stack(frames)[None]) for frames in ((first, before, now), (now, after)))
+        moved = built(stack, torch.tensor([1]), wanted)
+        loss = moved.moves.sum() + moved.features.sum()
+        for _, planes in moved.drawings:
+            loss = loss + planes.square().sum()
+        loss.backward()
+    for name, parameter in built.named_parameters():
+        assert (parameter.grad.abs().max() > 0) == (name != "hidden"), name
+
+
 def test_the_surprise_is_also_that_of_the_quarter_and_so_is_the_doubt() -> None:
     built = movers()
     goes(built, 4, -4, 100.0)
