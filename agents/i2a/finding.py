@@ -115,13 +115,13 @@ def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tup
     piece = ((apart <= PIECES) & (last.meant & ~lost)[:, None]).any(-1)
     hidden = lost & left & ~piece
     hidden &= hidden.cumsum(1) <= HIDDEN
-    places = last.centres.clone()
-    if frames.shape[-1] > 3:
-        told = hidden.any(1) & (frames[..., -4] != 0).flatten(1).any(1)  # how things went
+    some, told = hidden.any(0), hidden.any(1)
+    places = last.centres[:, some]
+    if frames.shape[-1] > 3 and told.any():  # seldom
+        told &= (frames[..., -4] != 0).flatten(1).any(1)
         strides = _strides(find(frames[told][..., -4], earlier[told], ground), last[told])
-        places[told] = within(places[told] + strides, now.shape[1:])
-    some = hidden.any(0)
-    return places[:, some], hidden[:, some]
+        places[told] = within(places[told] + strides[:, some], now.shape[1:])
+    return places, hidden[:, some]
 
 
 def went(
