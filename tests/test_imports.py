@@ -31,7 +31,7 @@ LEVELS = [
         *("agents.runs.directory", "agents.runs.checkpoint", "agents.runs.export", "agents.state_model"),
     ],
     ["agents.dqn", "agents.pqn", "agents.a2c", "agents.i2a", "agents.dreamer"],
-    ["agents.algorithms", "agents.catalogue"],
+    ["agents.algorithms", "agents.catalogue", "agents.guides"],
     ["agents.envs.dream", "agents.evaluate", "agents.runs.runner", "agents.runs.detached", "agents.runs.background"],
     ["mbrl_tui.play", "mbrl_tui.dream", "mbrl_tui.terminal"],
     ["mbrl_tui.messages", "mbrl_tui.widgets"],
