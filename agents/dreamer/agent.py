@@ -103,7 +103,7 @@ class DreamModel:
 
     def draw(self, features: torch.Tensor, screens: np.ndarray) -> np.ndarray:
         """States (B·K, f), K of each row, as pictures (B·K, h, w, 3) uint8, in their place on screens (B, h, w, 3)."""
-        blocks = self._model.decoder(features)
+        blocks = self._model.draw(features)
         drawn = ((from_blocks(blocks, 3) + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         frames = np.repeat(screens, len(drawn) // len(screens), 0)
         for frame, picture in zip(frames, drawn, strict=True):
@@ -132,9 +132,9 @@ class DreamerAgent:
         self.device = device or torch.device("cpu")
         self.model = copy.deepcopy(model).to(self.device).eval()
         self.behaviour = copy.deepcopy(behaviour).to(self.device).eval()
-        # All but the last layers, whose numbers are compared; training acts in this precision too.
+        # All but the layers whose numbers are compared; training acts in this precision too.
         for network in (self.model, self.behaviour):
-            halve_where_faster(network, "last")
+            halve_where_faster(network, "last", "places", "nowhere")
         self.action_names = action_names
         self.settings = settings
         self._recall = Recall()

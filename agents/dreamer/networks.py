@@ -105,12 +105,18 @@ class Decoder(nn.Module):
         self.blocks = nn.Linear(units, BLOCK * BLOCK * channels)
         self.register_buffer("usual", torch.zeros(self.side, self.side, BLOCK * BLOCK * channels))
 
+    def things_in(self, state: torch.Tensor) -> torch.Tensor:
+        """What there is in states (N, features), and where: (N, h/4, w/4, things)."""
+        rows, columns = F.silu(self.profiles(state)).unflatten(-1, (2, self.side, self.things)).unbind(1)
+        return rows[:, :, None] * columns[:, None]
+
+    def paint(self, things: torch.Tensor) -> torch.Tensor:
+        """Of things the blocks (N, 16·c, h/4, w/4), with values about −0.5 to 0.5."""
+        return (self.blocks(F.silu(self.hidden(things))) + self.usual).permute(0, 3, 1, 2)
+
     def forward(self, state: torch.Tensor) -> torch.Tensor:
         """state (N, features); gives blocks (N, 16·c, h/4, w/4), with values about −0.5 to 0.5."""
-        rows, columns = F.silu(self.profiles(state)).unflatten(-1, (2, self.side, self.things)).unbind(1)
-        x = rows[:, :, None] * columns[:, None]  # (N, h/4, w/4, things)
-        x = self.blocks(F.silu(self.hidden(x)))
-        return (x + self.usual).permute(0, 3, 1, 2)
+        return self.paint(self.things_in(state))
 
     @torch.no_grad()
     def calibrate(self, blocks: torch.Tensor) -> None:

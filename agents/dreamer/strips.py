@@ -31,7 +31,7 @@ def dream_on(model: WorldModel, sequences: Sequences, actions: torch.Tensor, con
     start, surely = model.rssm.initial(frames.shape[1]), model.rssm.latents.most_likely
     states, _ = model.rssm.observe(embeddings, actions[:context], first, start, surely)
     features = model.rssm.follow(states.map(lambda part: part[-1]), actions[context:])
-    drawn = from_blocks(model.decoder(features.flatten(0, 1)), frames.shape[-1])
+    drawn = from_blocks(model.draw(features.flatten(0, 1)), frames.shape[-1])
     pictures = ((drawn.float() + 0.5) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return pictures.reshape(len(features), frames.shape[1], *pictures.shape[1:])
 

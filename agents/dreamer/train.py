@@ -305,15 +305,29 @@ class DreamerTrainer:
         latest = self.config.batch_length - self.config.overshoot
         return int(torch.randint(min(SETTLED, latest - 1), latest, (), generator=generator, device=self.device))
 
+    def _time_to_draw(self, begin: int, generator: torch.Generator) -> int | None:
+        """Where a part teaches how to draw for a person: anywhere in its dream; None where there is nothing to see, or
+        nothing beside it. All of a dream would cost a third of the time of an update.
+        """
+        first, last = max(1, begin), self.config.batch_length - 2
+        if self.config.overshoot:
+            last = min(last, begin + self.config.overshoot)
+        if not self.model.pictures or last < first:
+            return None
+        return int(torch.randint(first, last + 1, (), generator=generator, device=self.device))
+
     def _model_gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Awake]:
         """Metrics and gradients of a part of a batch, and from where dreams can begin."""
         sequences, generator = part
         choose = functools.partial(self.model.rssm.latents.sample, generator=generator)
         batch = self._batch(sequences)
+        begin = self._dream_begins(generator)
         with autocast(self.device, self.precision):
-            loss, states, parts = self.model.loss(batch, choose, self._kl_share, self._dream_begins(generator))
+            loss, states, parts = self.model.loss(
+                batch, choose, self._kl_share, begin, self._time_to_draw(begin, generator)
+            )
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
-        gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"])}
+        gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"], materialize_grads=True)}
         return losses, gradients, Awake(states.map(torch.Tensor.detach), batch.playing, generator)
 
     def _dream(self, awake: Awake) -> Lesson:

@@ -11,9 +11,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from agents.dreamer.config import SIZES, DreamerConfig
+from agents.dreamer.focus import Focus
 from agents.dreamer.latents import LATENTS, balanced_divergence
 from agents.dreamer.networks import MLP, Decoder, Encoder, NumbersDecoder, NumbersEncoder, to_blocks
 from agents.dreamer.rssm import RSSM, Choice, State
+
+FOCUS_SHARE = 0.02
+"""Weight of the error of pictures drawn for a person: small, as their gradients are clipped with all others."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ class WorldModel(nn.Module):
         if self.pictures:
             height, _, channels = frame_shape
             self.encoder: Encoder | NumbersEncoder = Encoder(height, channels, size.depth)
-            self.decoder: Decoder | NumbersDecoder = Decoder(features, height, channels, size.things, 2 * size.things)
+            shape = height, channels, size.things, 2 * size.things
+            self.decoder: Decoder | NumbersDecoder = Decoder(features, *shape)
+            self.focus = Focus(features, *shape)
         else:
             self.encoder = NumbersEncoder(frame_shape[0], size.units)
             self.decoder = NumbersDecoder(features, frame_shape[0], size.units)
@@ -84,6 +90,17 @@ class WorldModel(nn.Module):
         self.encoder.calibrate(blocks.float())
         self.decoder.calibrate(blocks.float())
 
+    def draw(self, features: torch.Tensor) -> torch.Tensor:
+        """Pictures of states (N, features) for a person: blocks (N, 16·c, h/4, w/4) with values about −0.5 to 0.5, what
+        flies at one place.
+
+        Raises TypeError where numbers are seen.
+        """
+        if not isinstance(self.decoder, Decoder):
+            raise TypeError("what is seen as numbers has no picture")
+        pictures: torch.Tensor = self.focus(self.decoder, features)
+        return pictures
+
     def rewards(self, features: torch.Tensor) -> torch.Tensor:
         """The expected reward on arriving in these states, as the game counts: (..., features) give (...).
 
@@ -97,7 +114,12 @@ class WorldModel(nn.Module):
         return probabilities[..., 0], probabilities[..., 1]
 
     def loss(
-        self, batch: Batch, choose: Choice | None = None, kl_share: float = 1.0, begin: int = 0
+        self,
+        batch: Batch,
+        choose: Choice | None = None,
+        kl_share: float = 1.0,
+        begin: int = 0,
+        focused: int | None = None,
     ) -> tuple[torch.Tensor, State, dict[str, torch.Tensor]]:
         """The mean loss of a step (Hafner et al. 2021, eq. 2), the states (T, B, …), and its parts by name.
 
@@ -105,6 +127,8 @@ class WorldModel(nn.Module):
         kl_share: of the weight of the divergence.
         begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are; so many
             must follow it, else ValueError is raised.
+        focused: a time from `begin` on, neither the first nor the last, at which it learns to draw for a person, too,
+            from the dreamt state where there is one; None: at none. Nothing else is changed by that.
         """
         c, latents = self.config, self.rssm.latents
         times, rows = batch.rewards.shape
@@ -120,12 +144,17 @@ class WorldModel(nn.Module):
         weights_ahead = None if weights is None else _rows(weights, rows, ahead).clone()
         shown, parts = self._shown(states.features, batch, weights)
         loss = (shown + c.kl_scale * kl_share * kl_loss).mean()
+        looked_at, since = states.features, focused or 0
         if c.overshoot:
             start = states.map(lambda part: part[begin])
             dreamt = self.rssm.follow(start, batch.actions[ahead])
             missed, _ = self._shown(dreamt, batch.between(ahead), weights_ahead)
             parts["dreamt"] = missed * (~batch.first[ahead]).cumprod(0)  # until another game begins
             loss = loss + parts["dreamt"].mean()
+            looked_at, since = torch.cat([looked_at[: begin + 1], dreamt]), min(begin + 1, focused or 0)
+        if focused is not None:
+            parts |= self._focused(looked_at[focused].detach(), batch, focused, since)
+            loss = loss + parts["place"].mean() + FOCUS_SHARE * parts["sharp"].mean()
         parts |= {"kl": kl, "entropy": latents.entropy(posterior)}
         return loss, states, {name: part.detach().mean() for name, part in parts.items()}
 
@@ -140,6 +169,17 @@ class WorldModel(nn.Module):
         goes_on = F.binary_cross_entropy_with_logits(self.continue_head(features), ends, reduction="none").sum(-1)
         loss = image + c.reward_weight * reward + c.continue_weight * goes_on
         return loss, {"image": image, "reward": reward, "continue": goes_on}
+
+    def _focused(self, features: torch.Tensor, batch: Batch, time: int, since: int) -> dict[str, torch.Tensor]:
+        """What `Focus` has to learn from states (B, f) at a time, by what is seen then and beside it: losses (B,), 0
+        where another game has begun since a time, which is at most this one.
+        """
+        assert isinstance(self.decoder, Decoder)
+        beside = batch.blocks.unflatten(0, batch.rewards.shape)[time - 1 : time + 2]
+        weights = 1 + self.config.pixel_weight * (beside[1] != beside[0])
+        place, sharp = self.focus.loss(self.decoder, features, beside, weights)
+        same = ~batch.first[since : time + 2].any(0)
+        return {"place": same * place, "sharp": same * sharp}
 
     def _weights(self, batch: Batch) -> torch.Tensor | None:
         """What each pixel counts for, as `batch.blocks`; None where numbers are seen."""

@@ -57,12 +57,14 @@ class BreakoutScreen:
     ball:     (x, y), the centre of what is to be seen of it above the paddle's lines; None where there is none.
     contrast: the light over the ball's own 2×4 pixels, as a share of what the emulator gives it; where there is no
               ball, that of the spot most like one.
+    balls:    spots of a ball's size at least half as bright as the brightest: 1 where there is one ball, 0 where none.
     paddle:   x of its centre; None where there is none. Where the right wall hides its end, it is taken as 16 wide.
     bricks:   (6, 18) bool, which stand; the top row first.
     """
 
     ball: tuple[float, float] | None
     contrast: float
+    balls: int
     paddle: float | None
     bricks: np.ndarray
 
@@ -75,8 +77,8 @@ def read_screen(frame: np.ndarray) -> BreakoutScreen:
     light = _light(frame)
     bricks = _take_bricks(light)
     paddle = _take_paddle(light)
-    ball, contrast = _find_ball(light)
-    return BreakoutScreen(ball, contrast, paddle, bricks)
+    ball, contrast, balls = _find_ball(light)
+    return BreakoutScreen(ball, contrast, balls, paddle, bricks)
 
 
 def _light(frame: np.ndarray) -> np.ndarray:
@@ -200,13 +202,15 @@ def _widest_window(share: np.ndarray) -> tuple[int, int]:
 # -- ball ---------------------------------------------------------------------------------------------------
 
 
-def _find_ball(light: np.ndarray) -> tuple[tuple[float, float] | None, float]:
-    """Centre and contrast of the brightest spot of a ball's size."""
+def _find_ball(light: np.ndarray) -> tuple[tuple[float, float] | None, float, int]:
+    """Centre and contrast of the brightest spot of a ball's size, and how many spots are half as bright at least."""
     spots = cv2.boxFilter(light, -1, (BALL_WIDTH, BALL_HEIGHT), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     lowest = PADDLE_TOP - BALL_HEIGHT // 2 - _LINES.start
-    _, contrast, _, (x, y) = cv2.minMaxLoc(spots[: lowest + 1, MARGIN : -MARGIN - BALL_WIDTH + 1])
+    spots = spots[: lowest + 1, MARGIN : -MARGIN - BALL_WIDTH + 1]
+    _, contrast, _, (x, y) = cv2.minMaxLoc(spots)
     if contrast < MIN_BALL_CONTRAST:
-        return None, contrast
+        return None, contrast, 0
+    balls = cv2.connectedComponents((spots >= 0.5 * contrast).astype(np.uint8))[0] - 1  # less what is between them
     x, y = x + MARGIN + BALL_WIDTH // 2, y + BALL_HEIGHT // 2
     first_line, first_column = max(0, y - 6), x - 5
     around = light[first_line : y + 6, first_column : x + 5]
@@ -215,4 +219,4 @@ def _find_ball(light: np.ndarray) -> tuple[tuple[float, float] | None, float]:
     # A pixel's centre is half a pixel behind its edge.
     centre_x = columns @ np.arange(len(columns)) / columns.sum() + first_column + _COLUMNS.start + 0.5
     centre_y = lines @ np.arange(len(lines)) / lines.sum() + first_line + _LINES.start + 0.5
-    return (float(centre_x), float(centre_y)), contrast
+    return (float(centre_x), float(centre_y)), contrast, balls

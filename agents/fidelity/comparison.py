@@ -57,12 +57,14 @@ class BoardComparison:
     """What two Breakout screens have in common; distances in native pixels.
 
     ball_error:     between the two balls; None unless it is found.
+    balls:          in the dream, as `BreakoutScreen` counts them.
     paddle_error:   between the two paddles' centres; None unless both are there.
     bricks_correct: how many of the 108 bricks stand in both or in neither.
     """
 
     ball: BallFate
     ball_error: float | None
+    balls: int
     paddle_error: float | None
     bricks_correct: int
     bricks: int
@@ -135,7 +137,7 @@ def compare_boards(real: BreakoutScreen, dreamt: BreakoutScreen) -> BoardCompari
     if real.paddle is not None and dreamt.paddle is not None:
         paddle_error = abs(real.paddle - dreamt.paddle)
     right = int((real.bricks == dreamt.bricks).sum())
-    return BoardComparison(fate, ball_error, paddle_error, right, real.bricks.size)
+    return BoardComparison(fate, ball_error, dreamt.balls, paddle_error, right, real.bricks.size)
 
 
 def first_parting(comparisons: Sequence[FrameComparison]) -> int | None:

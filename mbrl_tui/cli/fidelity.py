@@ -142,6 +142,7 @@ class Column:
 COLUMNS = {
     "PSNR": Column("how like the frame is, in dB; 100 where it is the same", lambda s: s.psnr, number, board=False),
     "ball": Column("frames with a ball whose dream has one", lambda s: s.ball_found),
+    "single": Column("of these, those whose dream has one ball and no more", lambda s: s.ball_single),
     "false": Column("frames without a ball whose dream has one", lambda s: s.ball_false),
     "ball px": Column("how far off the ball is (median), in pixels of 160×210", lambda s: s.ball_error_px, number),
     "paddle px": Column("how far off the paddle is (median)", lambda s: s.paddle_error_px, number),

@@ -115,17 +115,20 @@ def test_actor_and_critic_learn_as_often_as_they_are_told(learner: str, dream_up
     assert not any(torch.equal(begun[0], other) for other in begun[1:])
 
 
-@pytest.mark.parametrize(("length", "overshoot", "begins"), [(16, 10, {3, 4, 5}), (4, 3, {0}), (4, 0, {0})])
+@pytest.mark.parametrize(
+    ("length", "overshoot", "begins"), [(16, 10, {3, 4, 5}), (4, 3, {0}), (4, 0, {0}), (2, 0, {0}), (2, 1, {0})]
+)
 def test_what_is_dreamt_and_judged_has_seen_something_first_and_ends_in_time(
     length: int, overshoot: int, begins: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     learning = trainer(batch_size=16, batch_length=length, overshoot=overshoot, replay_ratio=2.0)
-    loss, began = learning.model.loss, []
+    loss, began, drawn = learning.model.loss, [], []
 
-    def told(batch: Batch, choose: Choice, kl_share: float, begin: int) -> Any:
+    def told(batch: Batch, choose: Choice, kl_share: float, begin: int, focused: int | None) -> Any:
         began.append(begin)
-        return loss(batch, choose, kl_share, begin)
+        drawn.append(focused)
+        return loss(batch, choose, kl_share, begin, focused)
 
     monkeypatch.setattr(learning.model, "loss", told)
     metrics = [update.metrics for update in run(learning, 96) if update.metrics]
@@ -134,6 +137,12 @@ def test_what_is_dreamt_and_judged_has_seen_something_first_and_ends_in_time(
     assert len(began) == 2 * learning.updates  # each worker's part has a time of its own
     assert set(began) == begins
     assert all(("dreamt" in of_update) == bool(overshoot) for of_update in metrics)
+    # To draw for a person it learns at a time of the dream that has one before it and one after it, if there is one.
+    for begin, time in zip(began, drawn, strict=True):
+        assert time is None if length < 3 else 0 < time < length - 1
+        assert time is None or begin <= time <= begin + (overshoot or length)
+    assert all(("place" in of_update and "sharp" in of_update) == (length > 2) for of_update in metrics)
+    assert set(drawn) == {2: {None}, 4: {1, 2}}.get(length, set(drawn))
 
 
 def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:

@@ -60,6 +60,7 @@ def test_the_ball_of_a_real_screen_is_where_the_emulator_has_it(real: list[RealS
         found = read_screen(one.screen)
         assert found.ball == pytest.approx((x + 1, y + 2), abs=0.01)
         assert found.contrast == pytest.approx(1, abs=0.01)
+        assert found.balls == 1
         above, among, below = above + (y < 53), among + (53 <= y < 93), below + (y >= 93)
     assert min(above, among) > 10
     assert below > 300
@@ -71,6 +72,7 @@ def test_a_real_screen_without_a_ball_shows_none(real: list[RealScreen]) -> None
     for screen in hidden:
         assert read_screen(screen).ball is None
         assert read_screen(screen).contrast < 0.01
+        assert read_screen(screen).balls == 0
 
 
 def test_a_ball_half_hidden_is_read_from_what_is_to_be_seen(real: list[RealScreen]) -> None:

@@ -31,7 +31,7 @@ def test_a_frame_is_like_itself() -> None:
     frame = draw_screen(ball=(60, 120))
     alike = compare_frames("breakout", frame, frame)
     assert (alike.squared_error, alike.psnr, alike.parted) == (0, 100, False)
-    assert alike.board == BoardComparison(BallFate.FOUND, 0.0, 0.0, 108, 108)
+    assert alike.board == BoardComparison(BallFate.FOUND, 0.0, 1, 0.0, 108, 108)
 
 
 def test_distances_are_in_native_pixels() -> None:

@@ -24,7 +24,8 @@ from agents.records import Decision, Moment, Rollout
 HORIZONS = [1, 4, 12]
 FIELDS = ["psnr", "ball_found", "ball_error_px", "paddle_error_px", "bricks_correct"]
 FIELDS += ["reward_precision", "reward_recall", "continue_accuracy"]
-BREAKOUT_FIELDS = ["ball_found", "ball_false", "ball_error_px", "paddle_found", "paddle_error_px", "bricks_correct"]
+BREAKOUT_FIELDS = ["ball_found", "ball_single", "ball_false", "ball_error_px"]
+BREAKOUT_FIELDS += ["paddle_found", "paddle_error_px", "bricks_correct"]
 
 Fault = Callable[[Rollout], Rollout]
 Judge = Callable[[Fault], dict[int, Scores]]
@@ -139,7 +140,7 @@ def two_bricks_less(frame: np.ndarray) -> np.ndarray:
 
 
 def assert_perfect(scores: Scores) -> None:
-    assert (scores.psnr, scores.ball_found, scores.ball_error_px) == (100, 1, 0)
+    assert (scores.psnr, scores.ball_found, scores.ball_single, scores.ball_error_px) == (100, 1, 1, 0)
     assert (scores.paddle_found, scores.paddle_error_px, scores.bricks_correct) == (1, 0, 1)
     assert scores.ball_false in (None, 0)
     assert (scores.reward_precision, scores.reward_recall) in ((1, 1), (None, None))
@@ -241,8 +242,10 @@ def test_a_ball_too_many_is_false(judged: Judge) -> None:
         more[150:154, 100:102] = (200, 72, 72)
         return more
 
-    assert judged(redrawn(drawn))[4].ball_false == 1
-    assert judged(redrawn(drawn))[4].ball_found == 1
+    scores = judged(redrawn(drawn))[4]
+    assert scores.ball_false == 1
+    assert scores.ball_found == 1
+    assert scores.ball_single == 0
 
 
 def test_psnr_is_that_of_the_mean_error(judged: Judge) -> None:

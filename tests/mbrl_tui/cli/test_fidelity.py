@@ -44,7 +44,7 @@ def test_the_table_shows_all_models_at_every_horizon(mbrl: Mbrl, shared_tiny: Pa
     assert lines[0].startswith("tiny/step-000000000060 (dqn) on breakout: emulator, from 5 moments (5 early")
     assert lines[1].startswith("It has learnt no model.")
     assert lines[2].split() == ["ball", "paddle", "reward", "reward", "goes"]
-    columns = ["steps", "model", "PSNR", "ball", "false", "px", "px", "bricks", "P", "R", "on"]
+    columns = ["steps", "model", "PSNR", "ball", "single", "false", "px", "px", "bricks", "P", "R", "on"]
     assert lines[3].split() == columns
     assert [line.split()[0] for line in lines[4:10]] == ["1", "last", "emulator", "3", "last", "emulator"]
     assert all(line.split()[-1] == "100.0%" for line in lines[4:10])

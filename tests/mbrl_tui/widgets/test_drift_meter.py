@@ -5,7 +5,7 @@ from mbrl_tui.widgets.drift_meter import NOTHING, Level, Mark, drift_mark
 
 
 def board(ball=BallFate.FOUND, ball_error=0.0, paddle_error=0.0, correct=108) -> FrameComparison:
-    return FrameComparison(0.0, BoardComparison(ball, ball_error, paddle_error, correct, 108))
+    return FrameComparison(0.0, BoardComparison(ball, ball_error, 1, paddle_error, correct, 108))
 
 
 @pytest.mark.parametrize(
