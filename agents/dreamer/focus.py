@@ -59,7 +59,8 @@ class Focus(nn.Module):
             return self.places(read.float()), self.nowhere(states.float())
 
     def draw(self, things: torch.Tensor, choices: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
-        """Blocks (N, 16·c, h/4, w/4) as of choices (N, 2) int64: lines and columns in half pixels, or NOWHERE."""
+        """Blocks (N, 16·c, h/4, w/4) of things (N, h/4, w/4, t) on the usual picture (h/4, w/4, 16·c), as of choices
+        (N, 2) int64: lines and columns in half pixels, or NOWHERE."""
         x = self.hidden(things)  # (N, h/4, w/4, units)
         lines, columns = (choices[..., None] + MARGIN).unbind(1)  # (N, 1)
         # What flies is seen in the two blocks, along each axis, to which it is the nearest.
@@ -91,8 +92,10 @@ class Focus(nn.Module):
         """−log p of where things fly, and the squared error of what is drawn as of there, of states (N, f), both (N,).
 
         frames (3, N, 16·c, h/4, w/4) uint8, blocks: the true picture, between the one before and the one after it.
-        weights: of its pixels, as of one of them.
+        weights: what each pixel of it counts for, (N, 16·c, h/4, w/4) or what is broadcast to that. No gradient reaches
+        the states or the decoder.
         """
+        states = states.detach()
         before, now, after = frames
         with torch.no_grad():
             things = decoder.things_in(states)
@@ -136,11 +139,10 @@ def middles(weights: torch.Tensor, places: torch.Tensor, reach: int) -> torch.Te
 
 
 def flying(before: torch.Tensor, now: torch.Tensor, after: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """Where, of all places, that is which differs most from what was drawn, of all that is in a picture and neither in
-    the one before nor in the one after: choices (N,) int64, as `Focus.belief` counts them.
+    """Where something flies: it is in a picture and neither in the one before nor in the one after. Of several, the one
+    that differs most from what was drawn. What stays or grows is drawn well by its mean.
 
-    What stays or grows is drawn well by its mean; it is what flies that has to be at one place.
-    All (N, 16·c, h/4, w/4) as blocks, 0 to 255.
+    All (N, 16·c, h/4, w/4) as blocks, 0 to 255. Gives choices (N, 2) int64 as `Focus.draw` takes them.
     """
     channels = now.shape[1] // BLOCK**2
     before, now, after, drawn = (from_blocks(part, channels).float() for part in (before, now, after, drawn))
@@ -149,6 +151,5 @@ def flying(before: torch.Tensor, now: torch.Tensor, after: torch.Tensor, drawn: 
     missed = F.avg_pool2d((stands_out * (now - drawn).abs().sum(-1))[:, None], 3, 1, 1)[:, 0]
     most, place = missed.flatten(1).max(1)
     # The middle of a pixel is half a pixel behind its edge.
-    size = torch.tensor(now.shape[1:3], device=now.device)
     choices = (2 * middles(stands_out, place, AROUND) + 1).round().long()
-    return torch.minimum(choices, 2 * size - 1).where(most[:, None] > 0, NOWHERE)
+    return choices.where(most[:, None] > 0, NOWHERE)

@@ -327,6 +327,7 @@ class DreamerTrainer:
                 batch, choose, self._kl_share, begin, self._time_to_draw(begin, generator)
             )
         losses = {name: value.item() for name, value in (parts | {"loss": loss}).items()}
+        # Where there are too few steps to learn to draw for a person, that has no gradient.
         gradients: Gradients = {"model": torch.autograd.grad(loss, self.parameters["model"], materialize_grads=True)}
         return losses, gradients, Awake(states.map(torch.Tensor.detach), batch.playing, generator)
 

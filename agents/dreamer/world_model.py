@@ -17,7 +17,7 @@ from agents.dreamer.networks import MLP, Decoder, Encoder, NumbersDecoder, Numbe
 from agents.dreamer.rssm import RSSM, Choice, State
 
 FOCUS_SHARE = 0.02
-"""Weight of the error of pictures drawn for a person: small, as their gradients are clipped with all others."""
+"""Weight of the error of pictures drawn for a person: small, as their gradients are clipped together with others."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ class WorldModel(nn.Module):
         kl_share: of the weight of the divergence.
         begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are; so many
             must follow it, else ValueError is raised.
-        focused: a time from `begin` on, neither the first nor the last, at which it learns to draw for a person, too,
-            from the dreamt state where there is one; None: at none. Nothing else is changed by that.
+        focused: a time, neither the first nor the last, at which it learns to draw for a person, too: with overshooting
+            one from `begin` to the end of what is dreamt, from the dreamt state; None: at none. No other gradient is
+            changed by that. ValueError is raised for other times.
         """
         c, latents = self.config, self.rssm.latents
         times, rows = batch.rewards.shape
@@ -144,16 +145,18 @@ class WorldModel(nn.Module):
         weights_ahead = None if weights is None else _rows(weights, rows, ahead).clone()
         shown, parts = self._shown(states.features, batch, weights)
         loss = (shown + c.kl_scale * kl_share * kl_loss).mean()
-        looked_at, since = states.features, focused or 0
         if c.overshoot:
             start = states.map(lambda part: part[begin])
             dreamt = self.rssm.follow(start, batch.actions[ahead])
             missed, _ = self._shown(dreamt, batch.between(ahead), weights_ahead)
             parts["dreamt"] = missed * (~batch.first[ahead]).cumprod(0)  # until another game begins
             loss = loss + parts["dreamt"].mean()
-            looked_at, since = torch.cat([looked_at[: begin + 1], dreamt]), min(begin + 1, focused or 0)
         if focused is not None:
-            parts |= self._focused(looked_at[focused].detach(), batch, focused, since)
+            if not (begin if c.overshoot else 1) <= focused < times - 1 or focused == 0:
+                raise ValueError(f"nothing can be drawn at step {focused} of {times}")
+            dreams = c.overshoot > 0 and focused > begin
+            features = dreamt[focused - begin - 1] if dreams else states.features[focused]
+            parts |= self._focused(features, batch, focused, begin + 1 if dreams else focused)
             loss = loss + parts["place"].mean() + FOCUS_SHARE * parts["sharp"].mean()
         parts |= {"kl": kl, "entropy": latents.entropy(posterior)}
         return loss, states, {name: part.detach().mean() for name, part in parts.items()}

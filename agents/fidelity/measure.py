@@ -58,8 +58,8 @@ class Scores:
     frames:            real frames compared: of the starts from which the game went on for h steps.
     psnr:              decibels, of the mean squared error over all frames; at most 100.
     ball_found:        of the frames with a ball, the share whose dream has one; half-hidden balls are left out.
-    ball_false:        of the frames without a ball, the share whose dream has one.
     ball_single:       of the frames where it is found, the share whose dream has one ball and no more.
+    ball_false:        of the frames without a ball, the share whose dream has one.
     ball_error_px:     median distance of the two balls where it is found, in native pixels.
     paddle_found:      share of the frames whose dream has a paddle.
     paddle_error_px:   median distance of the two paddles' centres where both are there, in native pixels.
@@ -72,8 +72,8 @@ class Scores:
     frames: int
     psnr: float | None
     ball_found: float | None
-    ball_false: float | None
     ball_single: float | None
+    ball_false: float | None
     ball_error_px: float | None
     paddle_found: float | None
     paddle_error_px: float | None
@@ -249,14 +249,14 @@ class Tally:
         balls = Counter(board.ball for board in boards)
         ball_errors = [board.ball_error for board in boards if board.ball_error is not None]
         paddle_errors = [board.paddle_error for board in boards if board.paddle_error is not None]
-        found = [board.balls == 1 for board in boards if board.ball is BallFate.FOUND]
+        alone = [board.balls == 1 for board in boards if board.ball is BallFate.FOUND]
         frames = len(self._frames)
         return Scores(
             frames=frames,
             psnr=psnr(statistics.fmean(frame.squared_error for frame in self._frames)) if frames else None,
-            ball_found=_share(len(found), balls[BallFate.FOUND] + balls[BallFate.LOST]),
+            ball_found=_share(len(alone), balls[BallFate.FOUND] + balls[BallFate.LOST]),
+            ball_single=_share(sum(alone), len(alone)),
             ball_false=_share(balls[BallFate.FALSE], balls[BallFate.FALSE] + balls[BallFate.NONE]),
-            ball_single=_share(sum(found), len(found)),
             ball_error_px=statistics.median(ball_errors) if ball_errors else None,
             paddle_found=_share(len(paddle_errors), len(boards)),
             paddle_error_px=statistics.median(paddle_errors) if paddle_errors else None,

@@ -61,7 +61,7 @@ class I2AAgent(Memoryless):
         # All but the last layers, which training computes in float32 whatever its precision.
         halve_where_faster(self.parts.rollout_policy, "policy", "value")
         if learnt is not None:
-            halve_where_faster(learnt, "expect", "quarter", "draw", "look", "heads", rows=MANY)
+            halve_where_faster(learnt, "expect", "quarter", "choose", "draw", "look", "heads", rows=MANY)
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)

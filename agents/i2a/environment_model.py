@@ -202,8 +202,8 @@ class EnvironmentModel(nn.Module):
         return isinstance(self.trunk, LocalTrunk)
 
     def surprise(self, frames: torch.Tensor, actions: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-        """−log p of where things go (B,) in the last of S + 1 real frames, of which nothing is drawn: as `loss` counts
-        it in `moves`. frames, actions, first as there; 0 where a game begins with the last row.
+        """−log p of where things go and of what appears (B,) in the last of S + 1 real frames, of which nothing is
+        drawn: as `loss` counts it in `moves`. frames, actions, first as there; 0 where a game begins with the last row.
 
         Raises TypeError of a model that does not choose.
         """

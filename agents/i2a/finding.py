@@ -6,6 +6,7 @@ these frames, and of what moves by half a pixel other pixels are covered.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -149,6 +150,15 @@ def went(
         chances[rows, thing] = -torch.inf
         chances[rows, :, found] = -torch.inf
     return taken, became
+
+
+def likeliest(belief: torch.Tensor, sure: float = 0.5) -> torch.Tensor:
+    """The choices (K,) by a belief (K, n + 1), log-probabilities of n places and, behind them, of none: none where that
+    has at least the probability `sure`, else the likeliest place. However many places share a doubt, a thing does not
+    vanish by it.
+    """
+    places, none = belief[:, :-1], belief[:, -1]
+    return places.argmax(-1).where(none < math.log(sure), places.shape[1])
 
 
 def steps_of(choices: torch.Tensor) -> torch.Tensor:

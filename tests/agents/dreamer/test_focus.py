@@ -197,7 +197,7 @@ def test_it_reads_states_and_decoder_and_changes_neither() -> None:
     decoder, focus = Decoder(6, SIZE, 3, 8, 16), Focus(6, SIZE, 3, 8, 16)
     states = torch.randn(4, 6, requires_grad=True)
     frames, _ = one_of([(8, 6)], [1.0], 4)
-    loss = sum(part.sum() for part in focus.loss(decoder, states.detach(), frames, torch.tensor(1.0)))
+    loss = sum(part.sum() for part in focus.loss(decoder, states, frames, torch.tensor(1.0)))
     assert isinstance(loss, torch.Tensor)
     gradients = torch.autograd.grad(loss, list(focus.parameters()), retain_graph=True)
     assert all(gradient.abs().max() > 0 for gradient in gradients)
@@ -226,8 +226,9 @@ def test_the_world_model_learns_to_draw_from_the_state_at_one_time(overshoot: in
     """Seen at time 2, dreamt at 3 and 4, where there is overshooting from time 2; seen at every time without."""
     model, batch = world(overshoot), sequences(6, 2)
     surely = model.rssm.latents.most_likely
-    without, states, _ = model.loss(batch, surely, begin=2)
-    loss, _, parts = model.loss(batch, surely, begin=2, focused=time)
+    begin = 2 if overshoot else 0
+    without, states, _ = model.loss(batch, surely, begin=begin)
+    loss, _, parts = model.loss(batch, surely, begin=begin, focused=time)
     state = states.map(lambda part: part[time])
     if overshoot and time > 2:
         ahead = batch.actions[3 : time + 1]
@@ -243,6 +244,12 @@ def test_the_world_model_learns_to_draw_from_the_state_at_one_time(overshoot: in
     others = [part for name, part in model.named_parameters() if not name.startswith("focus.")]
     for one, other in zip(torch.autograd.grad(loss, others), torch.autograd.grad(without, others), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("overshoot", "time"), [(0, 0), (0, 5), (2, 1), (2, 5)])
+def test_it_cannot_learn_to_draw_where_nothing_is_beside_or_nothing_is_dreamt(overshoot: int, time: int) -> None:
+    with pytest.raises(ValueError, match=f"step {time} of 6"):
+        world(overshoot).loss(sequences(6, 2), begin=2 if overshoot else 0, focused=time)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_what_is_dreamt_and_judged_has_seen_something_first_and_ends_in_time(
         assert time is None if length < 3 else 0 < time < length - 1
         assert time is None or begin <= time <= begin + (overshoot or length)
     assert all(("place" in of_update and "sharp" in of_update) == (length > 2) for of_update in metrics)
-    assert set(drawn) == {2: {None}, 4: {1, 2}}.get(length, set(drawn))
+    assert {2: {None}, 4: {1, 2}}.get(length, {3, 14}) <= set(drawn)
 
 
 def test_every_picture_is_handed_out_however_many_updates_a_step_has() -> None:

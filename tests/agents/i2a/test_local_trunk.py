@@ -94,7 +94,8 @@ def test_actions_matter_and_their_gradients_arrive() -> None:
     assert not torch.allclose(both.planes[0], both.planes[1])
     (both.planes[..., 0].sum() + both.features.sum() + both.moves.sum()).backward()
     for name, parameter in built.named_parameters():
-        hides = name == "movers.hidden"  # two frames cannot tell
+        # Two frames cannot tell what is hidden, and no place is known where something appears.
+        hides = name == "movers.hidden" or name.startswith("movers.births.")
         assert (parameter.grad.abs().max() > 0) != hides, name
     assert built.action.grad[0, 7 * SIDE + 7].abs().max() > 0
     assert built.action.grad[2].abs().max() == 0

@@ -169,7 +169,7 @@ def test_where_things_go_is_learnt_of_many_more_steps_than_are_drawn() -> None:
     for choices in (0, 64):
         replay, made, random = replay_of_games(), learner(), np.random.default_rng(1)
         made.config = replace(CONFIG, model_choices=choices, model_updates=1_000)
-        told = [made.learn(replay, random) for _ in range(200)]
+        told = [made.learn(replay, random) for _ in range(140)]
         assert ("choices" in told[0]) == (choices > 0)
         assert [*made.surprises] == (["pictures", "moves"] if choices else ["pictures"])
         every = replay.sample(500, made.model.stack + 1, np.random.default_rng(2))

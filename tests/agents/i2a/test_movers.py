@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
+from agents.i2a.births import LOOK
 from agents.i2a.canvas import Canvas
 from agents.i2a.cells import PLANES, from_cells, stack_to_cells
-from agents.i2a.finding import FAR, NOWHERE, QUARTERS
+from agents.i2a.finding import FAR, NOWHERE, QUARTERS, likeliest
 from agents.i2a.finding import SIDE as WINDOW
-from agents.i2a.movers import LOOK, Moved, Movers, likeliest
+from agents.i2a.movers import Moved, Movers
 
 SIDE = 16
 """Cells."""
@@ -143,6 +144,7 @@ def test_whether_it_goes_is_asked_before_where_it_goes() -> None:
     belief[:, choice(1, 1)], belief[:, choice(1, -1)] = math.log(0.31), math.log(0.29)
     belief[0, NOWHERE], belief[1, NOWHERE] = math.log(0.40), math.log(0.65)
     assert likeliest(belief).tolist() == [choice(1, 1), NOWHERE]
+    assert likeliest(belief, 0.7).tolist() == [choice(1, 1)] * 2
 
 
 def goes(built: Movers, line: int, column: int, logit: float = 20.0) -> None:
@@ -167,6 +169,16 @@ def test_a_thing_is_drawn_where_it_has_gone() -> None:
     assert not torch.allclose(there, expected[22 - LOOK : 23 + LOOK, 32 - LOOK : 33 + LOOK])
     assert (drawn(built, before, now, after=picture()) == 0).all()  # it has vanished
     assert (drawn(built, before, now, after=now) == 0).all()  # it stands still: nobody finds it
+
+
+@pytest.mark.parametrize(("chance", "stays"), [(0.65, True), (0.75, False)])
+def test_a_thing_vanishes_only_where_that_is_rather_sure(chance: float, stays: bool) -> None:
+    built = movers()
+    torch.nn.init.zeros_(built.draw.weight)
+    goes(built, -3, 5, 0.0)
+    built.expect.bias.data[:] = -50.0
+    built.expect.bias.data[[choice(-3, 5), NOWHERE]] = torch.tensor([1 - chance, chance]).log()
+    assert len(look(built, picture(*ball(20, 30)), picture(*ball(24, 26))).arrives.nonzero()) == stays
 
 
 def test_who_would_leave_the_frame_is_drawn_at_its_edge() -> None:
@@ -262,7 +274,8 @@ def test_all_layers_learn() -> None:
             loss = loss + planes.square().sum()
         loss.backward()
     for name, parameter in built.named_parameters():
-        assert (parameter.grad.abs().max() > 0) == (name != "hidden"), name
+        if not name.startswith("births."):  # no place is known where something appears
+            assert (parameter.grad.abs().max() > 0) == (name != "hidden"), name
 
 
 def test_the_surprise_is_also_that_of_the_quarter_and_so_is_the_doubt() -> None:
