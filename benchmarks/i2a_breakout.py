@@ -119,7 +119,7 @@ def score_of(run: RunDirectory) -> float:
     settings = game_settings("breakout", checkpoint.settings)
     assert isinstance(settings, AtariSettings)
     returns, _ = play_whole_games(load_agent(checkpoint), "breakout", EPISODES, settings, EPSILON)
-    write_atomically(path, json.dumps(how | {"returns": list(returns)}).encode())
+    write_atomically(path, json.dumps(how | {"returns": list(returns)}))
     return statistics.fmean(returns)
 
 

@@ -306,15 +306,13 @@ class DreamerTrainer:
         return int(torch.randint(min(SETTLED, latest - 1), latest, (), generator=generator, device=self.device))
 
     def _time_to_draw(self, begin: int, generator: torch.Generator) -> int | None:
-        """Where a part teaches how to draw for a person: anywhere in its dream; None where there is nothing to see, or
-        nothing beside it. All of a dream would cost a third of the time of an update.
+        """When a part teaches how to draw for a person: at one of the times at which it can, or None. Pictures take most
+        of an update's time already.
         """
-        first, last = max(1, begin), self.config.batch_length - 2
-        if self.config.overshoot:
-            last = min(last, begin + self.config.overshoot)
-        if not self.model.pictures or last < first:
-            return None
-        return int(torch.randint(first, last + 1, (), generator=generator, device=self.device))
+        times = self.model.times_to_draw(begin, self.config.batch_length)
+        return (
+            int(torch.randint(times.start, times.stop, (), generator=generator, device=self.device)) if times else None
+        )
 
     def _model_gradient(self, part: tuple[Sequences, torch.Generator]) -> tuple[dict[str, float], Gradients, Awake]:
         """Metrics and gradients of a part of a batch, and from where dreams can begin."""

@@ -113,6 +113,14 @@ class WorldModel(nn.Module):
         probabilities = torch.sigmoid(self.continue_head(features))
         return probabilities[..., 0], probabilities[..., 1]
 
+    def times_to_draw(self, begin: int, times: int) -> range:
+        """When sequences of so many times can teach it to draw for a person, if dreams begin after time `begin`: where
+        there is a picture before and one after, and with overshooting a dream. None where numbers are seen.
+        """
+        ahead = self.config.overshoot
+        first, end = (begin, begin + ahead + 1) if ahead else (1, times)
+        return range(max(1, first), min(end, times - 1) if self.pictures else 0)
+
     def loss(
         self,
         batch: Batch,
@@ -127,9 +135,8 @@ class WorldModel(nn.Module):
         kl_share: of the weight of the divergence.
         begin: the time after which `config.overshoot` steps are dreamt too, and judged as the others are; so many
             must follow it, else ValueError is raised.
-        focused: a time, neither the first nor the last, at which it learns to draw for a person, too: with overshooting
-            one from `begin` to the end of what is dreamt, from the dreamt state; None: at none. No other gradient is
-            changed by that. ValueError is raised for other times.
+        focused: one of `times_to_draw`, else ValueError is raised, at which it learns to draw for a person, too, after
+            `begin` from the dreamt state; None: at none. No other gradient is changed by that.
         """
         c, latents = self.config, self.rssm.latents
         times, rows = batch.rewards.shape
@@ -152,7 +159,7 @@ class WorldModel(nn.Module):
             parts["dreamt"] = missed * (~batch.first[ahead]).cumprod(0)  # until another game begins
             loss = loss + parts["dreamt"].mean()
         if focused is not None:
-            if not (begin if c.overshoot else 1) <= focused < times - 1 or focused == 0:
+            if focused not in self.times_to_draw(begin, times):
                 raise ValueError(f"nothing can be drawn at step {focused} of {times}")
             dreams = c.overshoot > 0 and focused > begin
             features = dreamt[focused - begin - 1] if dreams else states.features[focused]
