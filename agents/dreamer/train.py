@@ -306,8 +306,8 @@ class DreamerTrainer:
         return int(torch.randint(min(SETTLED, latest - 1), latest, (), generator=generator, device=self.device))
 
     def _time_to_draw(self, begin: int, generator: torch.Generator) -> int | None:
-        """When a part teaches how to draw for a person: at one of the times at which it can, or None. Pictures take most
-        of an update's time already.
+        """When a part teaches how to draw for a person: at one of the times at which it can, or None. Pictures take
+        most of an update's time already.
         """
         times = self.model.times_to_draw(begin, self.config.batch_length)
         return (

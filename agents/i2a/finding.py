@@ -7,7 +7,7 @@ these frames, and of what moves by half a pixel other pixels are covered.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +20,14 @@ its own colour. Who does not remember it cannot foresee that it comes back."""
 NEAR = 2
 """Pixels around a place, in each direction, that are taken for one thing. A ball beside the hole that it has just made
 is another."""
+WIDE = 2 * NEAR + 1
+"""At least so many pixels of one grey in a line or column are taken for something wide: it is found in pieces."""
 PIECES = 2 * NEAR + 1
 """Pixels, in each direction, that two pieces of one thing are apart, at most."""
 FAR = 10
 """Pixels, in each direction, that a thing goes in one step, at most."""
+AWAY = 10_000
+"""Pixels that nothing goes."""
 SIDE = 2 * FAR + 1
 NOWHERE = SIDE * SIDE
 """The choice, behind those of the `SIDE`×`SIDE` places around a thing, counted line by line, of one that leaves them,
@@ -38,16 +42,17 @@ class Found:
     """What has appeared in B frames, at most M ≥ 1 things in each, the largest first.
 
     centres (B, M, 2) int64; meant (B, M) bool: which there are; quarters (B, M) int64: near which of `QUARTERS` of that
-    pixel each has its middle.
+    pixel each has its middle; wide (B, M) bool: which are pieces of something wide (`wide_figures`).
     """
 
     centres: torch.Tensor
     meant: torch.Tensor
     quarters: torch.Tensor
+    wide: torch.Tensor
 
     def __getitem__(self, rows: torch.Tensor) -> Found:
         """That of some of the frames."""
-        return Found(self.centres[rows], self.meant[rows], self.quarters[rows])
+        return Found(self.centres[rows], self.meant[rows], self.quarters[rows], self.wide[rows])
 
 
 def ground_of(frames: torch.Tensor) -> torch.Tensor:
@@ -71,20 +76,26 @@ def ground_of(frames: torch.Tensor) -> torch.Tensor:
 
 def find(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> Found:
     """What has appeared between frames (B, h, w) uint8, at most `MOVERS` things in each: what differs more from the
-    ground (h, 1) float32 than what was there before."""
-    appeared = ((now - ground).abs() > (before - ground).abs()).byte()
-    appeared = F.pad(appeared, (NEAR, NEAR, NEAR, NEAR))
-    rows, columns, width = torch.arange(len(now), device=now.device), now.shape[2], appeared.shape[2]
+    ground (h, 1) float32 than what was there before. A ball before a paddle is not taken for a piece of it.
+    """
+    appeared = (now - ground).abs() > (before - ground).abs()
+    wide = wide_figures(before, now, ground)
+    # Two planes for each frame, one after the other: what is wide, and what is not.
+    planes = F.pad(torch.stack([appeared & ~wide, appeared & wide], 1).flatten(0, 1).byte(), (NEAR, NEAR, NEAR, NEAR))
+    rows, columns, width = torch.arange(len(now), device=now.device), now.shape[2], planes.shape[2]
+    area = now.shape[1] * columns
     around = torch.arange(-NEAR, NEAR + 1, device=now.device)
     window = (around[:, None] * width + around).flatten()
     shifts = torch.stack(torch.meshgrid(around, around, indexing="ij"), -1).flatten(0, 1).float()  # (25, 2)
-    centres, meant, quarters = [], [], []
+    centres, meant, quarters, kinds = [], [], [], []
     for _ in range(MOVERS):
-        count = _sum_around(_sum_around(appeared, 1), 2)  # of the pixels around each place: (B, h, w)
-        most, place = count.flatten(1).max(1)
+        count = _sum_around(_sum_around(planes, 1), 2)  # of the pixels around each place: (2 B, h, w)
+        most, place = count.view(len(now), 2 * area).max(1)
+        kind, place = place // area, place % area
         line, column = place // columns, place % columns
         pixels = ((line + NEAR) * width + column + NEAR)[:, None] + window
-        there = appeared.flatten(1).gather(1, pixels).float()  # (B, 25)
+        own = 2 * rows + kind
+        there = planes.flatten(1)[own[:, None], pixels].float()  # (B, 25)
         # No product of matrices, of which half precision would make another middle.
         middle = (there[..., None] * shifts).sum(1) / most[:, None].clamp(min=1)  # (B, 2)
         # Halves always upwards: the same thing has the same centre, wherever it is.
@@ -93,17 +104,45 @@ def find(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> Found
         centres.append(torch.stack([line, column], 1) + shift.long())
         meant.append(most > 0)
         quarters.append(2 * up + left)
-        appeared.flatten(1)[rows[:, None], pixels] = 0  # no pixel belongs to two
-        if not appeared.any():
+        kinds.append(kind > 0)
+        planes.flatten(1)[own[:, None], pixels] = 0  # no pixel belongs to two
+        if not planes.any():
             break
-    return Found(torch.stack(centres, 1), torch.stack(meant, 1), torch.stack(quarters, 1))
+    return Found(*(torch.stack(parts, 1) for parts in (centres, meant, quarters, kinds)))
+
+
+def wide_figures(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
+    """Which pixels of frames (B, h, w) uint8 belong to a figure that has moved as a whole and is too wide or high for
+    what `NEAR` takes for one thing, as a paddle is: (B, h, w) bool.
+
+    That is a line or column of one grey whose ends have both changed: of bricks, one does at most. An end at the edge
+    may have moved beyond it. The pixels beside its ends are its own, too: half of them may be covered.
+    """
+    ground = ground.to(now.dtype).expand(now.shape)
+    return _wide_lines(before, now, ground) | _wide_lines(before.mT, now.mT, ground.mT).mT
+
+
+def _wide_lines(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
+    """`wide_figures` along lines alone, of a ground (B, h, w)."""
+    every = before != now
+    lines = every.any(-1)  # few: of the others nothing has moved
+    changed, now, ground = F.pad(every[lines], (1, 1), value=True), now[lines], ground[lines]
+    differs, last = now[:, 1:] != now[:, :-1], now.shape[1] - 1
+    columns = torch.arange(last + 1, device=now.device).expand(now.shape)
+    begin = columns.where(F.pad(differs, (1, 0), value=True), 0).cummax(-1).values  # of the pixels of one grey
+    end = columns.where(F.pad(differs, (0, 1), value=True), last).flip(-1).cummin(-1).values.flip(-1)
+    ends = (changed[:, :-2] | changed[:, 1:-1]).gather(-1, begin) & (changed[:, 1:-1] | changed[:, 2:]).gather(-1, end)
+    wide = F.pad(ends & (end - begin >= WIDE - 1) & (now != ground), (1, 1), value=False)
+    return every.index_put((lines,), wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:])
 
 
 def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of them
-    (B, N) bool are no longer there, and can be none of the things that were found in the last: the largest `HIDDEN`; N
-    may be 0. Where there is a fourth last frame to tell how they went, they are where they would be by now, else where
-    they were. What is black altogether was before the game, and tells nothing.
+    (B, N) bool can be none of the things that were found in the last: the largest `HIDDEN`; N may be 0.
+
+    Where nothing has changed at its middle, a thing rests for a step, as a ball that is hit at the turn of its way: it
+    is where it was. Else it is where it would be by now, if there is a fourth last frame to tell how it went, or where
+    it was. What is black altogether was before the game, and tells nothing.
     """
     earlier, before, now = frames[..., -3:].unbind(-1)
     last = find(earlier, before, ground)
@@ -113,14 +152,16 @@ def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tup
     left = (before != now)[rows, last.centres[..., 0], last.centres[..., 1]]
     # Wide things are found in pieces, today in more of them than tomorrow.
     apart = (last.centres[:, None] - last.centres[:, :, None]).abs().amax(-1)  # (B, N, N)
-    piece = ((apart <= PIECES) & (last.meant & ~lost)[:, None]).any(-1)
-    hidden = lost & left & ~piece
-    hidden &= hidden.cumsum(1) <= HIDDEN
-    some, told = hidden.any(0), hidden.any(1)
+    alike = last.wide[:, None] == last.wide[:, :, None]
+    piece = ((apart <= PIECES) & alike & (last.meant & ~lost)[:, None]).any(-1)
+    gone, rests = lost & left & ~piece, lost & ~left & ~last.wide & ~piece
+    gone &= gone.cumsum(1) <= HIDDEN
+    hidden = gone | rests & (rests.cumsum(1) + gone.sum(1, keepdim=True) <= HIDDEN)
+    some, told = hidden.any(0), gone.any(1)
     places = last.centres[:, some]
     if frames.shape[-1] > 3 and told.any():  # seldom
         told &= (frames[..., -4] != 0).flatten(1).any(1)
-        strides = _strides(find(frames[told][..., -4], earlier[told], ground), last[told])
+        strides = _strides(find(frames[told][..., -4], earlier[told], ground), last[told]) * left[told][..., None]
         places[told] = within(places[told] + strides[:, some], now.shape[1:])
     return places, hidden[:, some]
 
@@ -180,10 +221,12 @@ def _strides(before: Found, after: Found) -> torch.Tensor:
 
 
 def _nearest(before: Found, after: Found) -> tuple[torch.Tensor, torch.Tensor]:
-    """As `went`, where nothing is believed but that things go not far."""
+    """As `went`, where nothing is believed but that things go not far, and what is wide stays it."""
     steps = torch.arange(-FAR, FAR + 1, device=before.centres.device) ** 2
     nearer = F.pad(-(steps[:, None] + steps).flatten().float(), (0, 1), value=-torch.inf)
-    return went(before.centres, before.meant, after, nearer.expand(*before.meant.shape, -1))
+    # Out of one another's reach.
+    apart, together = (found.centres + (AWAY * found.wide)[..., None] for found in (before, after))
+    return went(apart, before.meant, replace(after, centres=together), nearer.expand(*before.meant.shape, -1))
 
 
 def _sum_around(numbers: torch.Tensor, axis: int) -> torch.Tensor:

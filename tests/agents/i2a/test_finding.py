@@ -12,12 +12,14 @@ from agents.i2a.finding import (
     NEAR,
     NOWHERE,
     SIDE,
+    WIDE,
     Found,
     find,
     find_hidden,
     ground_of,
     steps_of,
     went,
+    wide_figures,
     within,
 )
 
@@ -60,6 +62,76 @@ def test_the_largest_is_named_first_and_what_is_near_belongs_to_it() -> None:
     # A ball beside the hole that it has made: no pixel of one is counted for the other.
     hole = [(7 + line, 8 + column) for line in range(3) for column in range(4)]
     assert found(picture(), picture(*hole, beside, (14, 10))) == [[8, 10], [14, 10]]
+
+
+def paddle(line: int, column: int) -> list[tuple[int, int]]:
+    """Eight by two pixels."""
+    return [(line + i, column + j) for i in range(2) for j in range(8)]
+
+
+def test_a_ball_before_a_paddle_is_no_piece_of_it() -> None:
+    before, now = picture(*paddle(30, 20)), picture(*paddle(30, 24), *ball(28, 30))
+    things = find(before[None], now[None], BLACK)
+    told = sorted(zip(things.centres[0].tolist(), things.wide[0].tolist(), things.meant[0].tolist(), strict=True))
+    assert told == [([29, 31], False, True), ([31, 30], True, True)]
+
+
+def test_wide_is_what_has_moved_as_a_whole() -> None:
+    def wide(before: torch.Tensor, now: torch.Tensor) -> set[tuple[int, int]]:
+        return {(line, column) for line, column in wide_figures(before[None], now[None], BLACK)[0].nonzero().tolist()}
+
+    ends = {(line, column) for line in (30, 31) for column in (23, 32)}  # beside it, where it may be half covered
+    assert wide(picture(*paddle(30, 20)), picture(*paddle(30, 24))) == {*paddle(30, 24), *ends}
+    standing = picture(*[(column, line) for line, column in paddle(30, 20)])
+    moved = picture(*[(column, line) for line, column in paddle(30, 24)])
+    assert wide(standing, moved) == {(column, line) for line, column in {*paddle(30, 24), *ends}}
+    assert wide(picture(*paddle(30, 20)), picture(*paddle(30, 20))) == set()
+    # A ball beside bricks, and where one of them was; a ball itself; the ground, when a paddle has gone.
+    assert wide(picture(*paddle(30, 20)), picture(*paddle(30, 20), *ball(30, 28))) == set()
+    assert wide(picture(*paddle(30, 20), *ball(30, 28)), picture(*paddle(30, 20))) == set()
+    assert wide(picture(*ball(30, 28)), picture(*ball(32, 30))) == set()
+    assert wide(picture(*paddle(30, 20)), picture()) == set()
+
+
+def test_a_paddle_that_comes_to_a_wall_of_its_own_grey_is_wide() -> None:
+    wall = [(line, column) for line in (30, 31) for column in range(EDGE - 4, EDGE)]
+    before, now = picture(*wall, *paddle(30, EDGE - 16)), picture(*wall, *paddle(30, EDGE - 12), *ball(28, EDGE - 8))
+    things = find(before[None], now[None], BLACK)
+    told = sorted(zip(things.centres[0].tolist(), things.wide[0].tolist(), strict=True))
+    assert told == [([29, EDGE - 7], False), ([31, EDGE - 6], True)]
+
+
+@given(seed=st.integers(0, 2**16), shape=st.sampled_from([(9, 14), (14, 9)]))
+@settings(max_examples=60, deadline=None)
+def test_wide_figures_pixel_by_pixel(seed: int, shape: tuple[int, int]) -> None:
+    """As one would look for them, line by line and column by column."""
+    random = torch.Generator().manual_seed(seed)
+    before, now = ((torch.rand(2, 3, *shape, generator=random) < 0.75) * 90).to(torch.uint8)
+    ground = torch.tensor([0, 90])[torch.randint(0, 2, (shape[0], 1), generator=random)].float()
+    expected = torch.zeros(3, *shape, dtype=torch.bool)
+    for frame in range(3):
+        for turned in (False, True):
+            old, new, lay, out = (
+                part.T if turned else part
+                for part in (before[frame], now[frame], ground.expand(shape), expected[frame])
+            )
+            for line in range(len(new)):
+                width, begin = new.shape[1], 0
+                while begin < width:
+                    end = begin
+                    while end + 1 < width and new[line, end + 1] == new[line, begin]:
+                        end += 1
+                    changed = (old[line] != new[line]).tolist()
+                    # Beyond the edge anything may have changed.
+                    left = [True] if begin == 0 else changed[begin - 1 : begin + 1]
+                    right = [True] if end == width - 1 else changed[end : end + 2]
+                    figure = (new[line, begin : end + 1] != lay[line, begin : end + 1]).tolist()
+                    if any(changed) and end - begin + 1 >= WIDE and any(left) and any(right):
+                        for column in range(begin, end + 1):
+                            if figure[column - begin]:
+                                out[line, max(0, column - 1) : column + 2] = True
+                    begin = end + 1
+    assert torch.equal(wide_figures(before, now, ground), expected)
 
 
 def test_what_gives_way_to_the_ground_has_not_appeared() -> None:
@@ -157,9 +229,43 @@ def test_what_is_there_no_longer_and_nowhere_else_is_hidden() -> None:
     assert hidden(away, there, picture()) == [[21, 21]]
     assert hidden(away, there, on) == []  # it went on
     assert hidden(away, there, far) == [[21, 21]]  # that is another
-    assert hidden(away, there, there) == []  # it stands still, for all to see
     assert hidden(there, there, picture()) == []  # it had not just moved
     assert hidden(away, picture(), picture()) == []  # that is too long ago
+
+
+def test_who_rests_for_a_step_is_remembered_where_it_is() -> None:
+    """A ball that is hit at the turn of its way is drawn twice at one place: it has not appeared there again."""
+    earliest, earlier, there = (picture(*ball(20 + 4 * t, 20)) for t in range(3))
+    assert hidden(earliest, earlier, there, there) == [[29, 21]]
+    assert hidden(earlier, there, there, there) == [], "it has rested for long"
+    paddles = [picture(*paddle(30, 10 + 4 * t)) for t in range(3)]
+    assert hidden(*paddles, paddles[2]) == [], "wide things come to rest all the time, and are drawn as they are"
+
+
+def test_a_ball_that_vanishes_before_a_paddle_has_not_become_a_piece_of_it() -> None:
+    paddles = [paddle(30, 10 + 4 * t) for t in range(4)]
+    before = [picture(*paddles[t], *ball(14 + 5 * t, 27 - 2 * t)) for t in range(3)]
+    assert hidden(*before, picture(*paddles[3])) == [[30, 22]]
+
+
+def test_who_vanishes_beside_a_paddle_that_stays_has_hidden() -> None:
+    paddles = [picture(*paddle(30, 10 + 4 * t)) for t in range(4)]
+    before = picture(*paddle(30, 18), *ball(27, 22))
+    assert hidden(paddles[0], paddles[1], before, paddles[3]) == [[28, 23]]
+
+
+def test_a_paddle_that_vanishes_has_not_become_a_ball_that_appears() -> None:
+    before = [picture(*paddle(30, 10 + 4 * t)) for t in range(3)]
+    assert hidden(*before, picture(*ball(32, 24))) == [[31, 28]]
+    assert hidden(*before, picture(*paddle(30, 22))) == []
+
+
+def test_who_has_vanished_goes_on_while_another_rests() -> None:
+    """The larger one rests, the smaller one has gone; of three, those that have gone come first."""
+    frames = [picture(*ball(20 + 4 * t, 20), (50, 20 + 6 * t), (50, 21 + 6 * t)) for t in range(3)]
+    assert sorted(hidden(*frames, picture(*ball(28, 20)))) == [[29, 21], [50, 39]]
+    frames = [frame + picture((10, 40 + 4 * t)) for t, frame in enumerate(frames)]
+    assert sorted(hidden(*frames, picture(*ball(28, 20)))) == [[10, 52], [50, 39]]
 
 
 def test_who_is_hidden_has_gone_on_as_before() -> None:
@@ -177,8 +283,8 @@ def test_who_is_hidden_has_gone_on_as_before() -> None:
 
 def test_of_some_who_are_hidden_each_goes_its_own_way() -> None:
     """The larger one down, the smaller one to the right; in another game nothing is hidden."""
-    frames = [picture(*ball(20 + 4 * t, 20), (50, 20 + 6 * t), (50, 21 + 6 * t)) for t in range(3)]
-    stack = torch.stack([torch.stack([*frames, picture()], -1), torch.stack([*frames, frames[-1]], -1)])
+    *frames, on = [picture(*ball(20 + 4 * t, 20), (50, 20 + 6 * t), (50, 21 + 6 * t)) for t in range(4)]
+    stack = torch.stack([torch.stack([*frames, picture()], -1), torch.stack([*frames, on], -1)])
     centres, meant = find_hidden(stack, find(stack[..., 2], stack[..., 3], BLACK), BLACK)
     assert centres[0][meant[0]].tolist() == [[33, 21], [50, 39]]
     assert not meant[1].any()
@@ -213,7 +319,7 @@ def choice(line: int, column: int) -> int:
 
 
 def things(centres: torch.Tensor, meant: torch.Tensor) -> Found:
-    return Found(centres, meant, torch.zeros_like(meant, dtype=torch.int64))
+    return Found(centres, meant, torch.zeros_like(meant, dtype=torch.int64), torch.zeros_like(meant))
 
 
 def test_where_things_went_by_hand() -> None:
