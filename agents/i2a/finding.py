@@ -26,8 +26,8 @@ PIECES = 2 * NEAR + 1
 """Pixels, in each direction, that two pieces of one thing are apart, at most."""
 FAR = 10
 """Pixels, in each direction, that a thing goes in one step, at most."""
-AWAY = 10_000
-"""Pixels that nothing goes."""
+UNREACHABLE = 10_000
+"""Pixels, in each direction, that nothing goes."""
 SIDE = 2 * FAR + 1
 NOWHERE = SIDE * SIDE
 """The choice, behind those of the `SIDE`×`SIDE` places around a thing, counted line by line, of one that leaves them,
@@ -225,7 +225,7 @@ def _nearest(before: Found, after: Found) -> tuple[torch.Tensor, torch.Tensor]:
     steps = torch.arange(-FAR, FAR + 1, device=before.centres.device) ** 2
     nearer = F.pad(-(steps[:, None] + steps).flatten().float(), (0, 1), value=-torch.inf)
     # Out of one another's reach.
-    apart, together = (found.centres + (AWAY * found.wide)[..., None] for found in (before, after))
+    apart, together = (found.centres + (UNREACHABLE * found.wide)[..., None] for found in (before, after))
     return went(apart, before.meant, replace(after, centres=together), nearer.expand(*before.meant.shape, -1))
 
 
