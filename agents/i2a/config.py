@@ -66,11 +66,13 @@ class I2AConfig(A2CConfig):
     begins from nothing."""
     trust: float = 0.0
     """By how much the logit of an action then rises with each point that its rollout promises beyond the others'. The
-    critic's small differences mean little: of 30 games of Breakout, 5 made 325 points, 1 with a `life_cost` of 10 and a
-    model that had seen more balls missed made 399, the rollout policy alone 392."""
+    critic's small differences mean little: of 30 games of Breakout, 5 made 325 points, 1 with a model that had seen
+    more balls missed made 399, the rollout policy alone 392."""
     life_cost: float = 0.0
-    """Points that the loss of a life takes from what a rollout promises, beside all that would have come: the critic is
-    a poor judge of small differences, but a ball that is missed is seen coming."""
+    """Points that the loss of a life takes from what a rollout promises, beside all that would have come. With a
+    perfect model they keep lives; a learnt one that errs where the ball meets the paddle gives alarms that are false.
+    Of 3,637 decisions in Breakout, an agent at 10 keeps 25 of the 93 balls that its rollout policy misses and need not,
+    but misses 24 others; at 0 it keeps 18, and misses 2."""
     policy_steps: int = 100_000
     """Environment steps that train the rollout policy; they count as steps of this agent. A lesson: 100,000."""
     policy_learning_rate: float = 7e-4
@@ -142,7 +144,6 @@ BREAKOUT = I2AConfig(
     rollout_encoder="nature",
     warm_start=True,
     trust=1.0,
-    life_cost=10.0,
     learning_rate=2e-4,
     policy_steps=2_400_000,
     from_agent="breakout-a2c,breakout-dqn",
