@@ -91,12 +91,14 @@ class HalfLinear(nn.Module):
 
 
 def halve(network: nn.Module, *but: str) -> None:
-    """Make every `nn.Linear` of a network that has learnt a `HalfLinear`, but those called `but`."""
+    """Make every `nn.Linear` of a network that has learnt a `HalfLinear`, but those called `but`, or within such."""
     for name, part in list(network.named_children()):
-        if not isinstance(part, nn.Linear):
-            halve(part, *but)
-        elif name not in but:
+        if name in but:
+            continue
+        if isinstance(part, nn.Linear):
             setattr(network, name, HalfLinear(part))
+        else:
+            halve(part, *but)
 
 
 def halve_where_faster(network: nn.Module, *but: str, rows: int = 4) -> None:
@@ -105,7 +107,7 @@ def halve_where_faster(network: nn.Module, *but: str, rows: int = 4) -> None:
     On a GPU fetching weights is not what takes the time.
     """
     named = {name: part for name, part in network.named_modules() if isinstance(part, nn.Linear)}
-    layers = [part for name, part in named.items() if name.rpartition(".")[2] not in but]
+    layers = [part for name, part in named.items() if not set(name.split(".")) & set(but)]
     if not layers or layers[0].weight.device.type != "cpu":
         return
     largest = max(layers, key=lambda layer: layer.weight.numel())

@@ -58,10 +58,10 @@ class I2AAgent(Memoryless):
         self.config, self.emulator, self.settings = config, emulator, settings
         self.action_names = emulator.action_names
         perfect, learnt = PerfectModel(emulator, self.device), self.parts.environment_model
-        # All but the last layers, which training computes in float32 whatever its precision.
+        # All but what training computes in float32 whatever its precision: the last layers, and who will miss.
         halve_where_faster(self.parts.rollout_policy, "policy", "value")
         if learnt is not None:
-            halve_where_faster(learnt, "expect", "quarter", "choose", "draw", "look", "heads", rows=MANY)
+            halve_where_faster(learnt, "expect", "quarter", "choose", "draw", "look", "heads", "misses", rows=MANY)
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect
         fire = emulator.fire_action if settings.fire else None
         self._rollout_policy = RolloutPolicy(self.parts.rollout_policy, fire)

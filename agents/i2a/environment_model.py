@@ -17,6 +17,7 @@ from torch import nn
 from agents.i2a.cells import CELL, LEVELS, PIXELS, push, to_cells
 from agents.i2a.drawn import Memory
 from agents.i2a.local_trunk import LocalTrunk
+from agents.i2a.misses import Misses
 from agents.i2a.trunks import build_trunk
 
 CHANGE = 8
@@ -74,6 +75,7 @@ class EnvironmentModel(nn.Module):
         self.trunk = build_trunk(kind, width, num_actions, stack, cells)
         self.pooled = nn.Conv1d(self.trunk.features, 64, 1, bias=False)
         self.heads = nn.Linear(2 * 64, 3)
+        self.misses = Misses(num_actions, stack, frame_shape)
         # Of each line the greys that its pixels can take, rising, and which of them is nearest to any grey; as cells.
         even = torch.linspace(0, 255, LEVELS).round().to(torch.uint8)
         self.register_buffer("greys", torch.zeros(cells[0], 1, PIXELS, LEVELS, dtype=torch.uint8))
@@ -92,6 +94,7 @@ class EnvironmentModel(nn.Module):
         """
         if isinstance(self.trunk, LocalTrunk):
             self.trunk.calibrate(frames)
+        self.misses.calibrate(frames)
         cells = to_cells(frames[0]).float()[..., None, :] / 255
         self.usual.copy_(cells.mean(0))
         self.spread.copy_(cells.std(0).clamp(min=SMALLEST_SPREAD))

@@ -11,6 +11,7 @@ import torch
 from agents.errors import TrainingDiverged
 from agents.i2a.config import I2AConfig
 from agents.i2a.environment_model import LARGEST, EnvironmentModel, capped
+from agents.i2a.misses import SOON
 from agents.layers import autocast
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
 from agents.replay.priorities import SumTree
@@ -42,6 +43,8 @@ ENDING = 0.25
 a model that has hardly seen it has the paddle hit every one."""
 LAST = 10
 """Such windows end less than so many steps before the loss, or with it."""
+CHUNK = 64
+"""Rows of a replay that are read at a time."""
 CALIBRATION = 4_000
 """Windows of three frames from which the model learns what is usual, and what is ground."""
 
@@ -94,8 +97,10 @@ class ModelLearner:
 
     def __init__(self, config: I2AConfig, model: EnvironmentModel, precision: torch.dtype):
         self.config, self.model, self.precision = config, model, precision
-        self.parameters = list(model.parameters())
-        self.optimizer = torch.optim.Adam(model.named_parameters(), config.model_learning_rate, fused=True)
+        # Who will miss is learnt apart, of all updates by the last.
+        named = {name: part for name, part in model.named_parameters() if not name.startswith("misses.")}
+        self.parameters = list(named.values())
+        self.optimizer = torch.optim.Adam(named.items(), config.model_learning_rate, fused=True)
         self.updates = 0
         # At what was drawn of the windows of the replay, and at where things went in them; once there is a replay.
         self.surprises: dict[str, Surprises] = {}
@@ -125,7 +130,8 @@ class ModelLearner:
             windows.forget(slots)
 
     def learn(self, replay: SequenceReplay, random: np.random.Generator) -> dict[str, float]:
-        """One update; gives its metrics. Raises TrainingDiverged where a number is not finite."""
+        """One update; gives its metrics. The last one also learns which balls are missed, of all in the replay: a
+        minute. Raises TrainingDiverged where a number is not finite."""
         if not self.surprises:
             size, kinds = replay.rows * replay.num_games, ("pictures", "moves") if self._chooses else ("pictures",)
             self.surprises = {name: Surprises(size) for name in kinds}
@@ -142,6 +148,8 @@ class ModelLearner:
             group["lr"] = self.config.model_learning_rate * min(1.0, (self.updates + 1) / WARM_UP) * (1 - self.done)
         self.optimizer.step()
         self.updates += 1
+        if self.done == 1:
+            self.model.misses.learn(*self.falls(replay), random)
         return metrics
 
     @property
@@ -169,6 +177,35 @@ class ModelLearner:
             surprise = self.model.surprise(batch["frames"], batch["actions"], batch["first"])
         self.surprises["moves"].note(replay.slots_of(rows, games), surprise.detach().clamp(max=LARGEST))
         return (capped(surprise) * torch.from_numpy(weights).to(self.device)).mean()
+
+    @torch.no_grad()
+    def falls(self, replay: SequenceReplay) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All balls in the replay that were about to reach the edge: (K, S, 5), (K,), (K,) as `Misses.learn` has them.
+
+        One was missed whose life, or game, was lost within `SOON` steps. Where a game was cut off, nobody knows.
+        """
+        every, parts = np.arange(replay.num_games), []
+        for row in range(replay.oldest, replay.added, CHUNK):
+            rows = np.arange(row, min(row + CHUNK, replay.added))
+            single = self._windows(replay, rows.repeat(len(every)), np.tile(every, len(rows)), 1)
+            single["seen"] = self.model.misses.read(single["frames"])
+            names = ("seen", "actions", "first", "alive")
+            parts.append({name: single[name].unflatten(1, (len(rows), -1))[0] for name in names})
+        seen, actions, first, alive = (torch.cat([part[name] for part in parts]) for name in parts[0])
+        stack = self.model.stack
+        steps = max(0, len(seen) - stack - SOON + 1)  # of each game, those of which it is known what came of them
+
+        def later(rows: torch.Tensor, by: int) -> torch.Tensor:
+            return rows[by : by + steps]
+
+        whole = ~torch.stack([later(first, by) for by in range(1, stack + 1)]).any(0)
+        lost, begun = torch.zeros_like(whole), torch.zeros_like(whole)
+        for by in range(stack, stack + SOON):
+            begun |= later(first, by)
+            lost |= (later(alive, by) == 0) & ~begun
+        stacks = torch.stack([later(seen, by) for by in range(stack)], 2)  # (steps, N, S, 5)
+        whole &= (lost | ~begun) & self.model.misses.falling(stacks.flatten(0, 1)).view_as(whole)
+        return stacks[whole], later(actions, stack)[whole], lost[whole].float()
 
     def _windows(
         self, replay: SequenceReplay, rows: np.ndarray, games: np.ndarray, length: int

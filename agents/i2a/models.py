@@ -73,7 +73,9 @@ class ModelState:
 
     stacks (B, h/4, w/4, S, 16) uint8, memory: of the model's trunk, parts (B, …).
     change (B, h/4, w/4, 16), rewards, alive, playing, doubt (B,): what was expected of the step that led here
-    (`agents.i2a.environment_model.Expectation`). began (B, S, h, w) uint8: the real observations they began at.
+    (`agents.i2a.environment_model.Expectation`). missed (B,): how likely a ball
+    that it took to the edge is missed, as `Misses` has it.
+    began (B, S, h, w) uint8: the real observations they began at.
     screens (B, H, W, 3) uint8: the real screens, or None where nobody is to look at them.
     """
 
@@ -84,6 +86,7 @@ class ModelState:
     alive: torch.Tensor
     playing: torch.Tensor
     doubt: torch.Tensor
+    missed: torch.Tensor
     began: np.ndarray
     screens: np.ndarray | None = None
 
@@ -132,7 +135,7 @@ class LearntModel:
         nothing = torch.full(stacks[..., -1, :].shape, -SURELY, device=self.device)
         sure = torch.full((len(stacks),), SURELY, device=self.device)
         zero = torch.zeros_like(sure)
-        return ModelState(stacks, memory, nothing, zero, sure, sure, zero, observations)
+        return ModelState(stacks, memory, nothing, zero, sure, sure, zero, zero, observations)
 
     def start(self, moment: Moment, rows: int) -> ModelState:
         state = replace(self.begin(moment.observation[None]), screens=moment.screen[None])
@@ -167,7 +170,7 @@ class LearntModel:
     ) -> ModelState:
         """A state whose every part is made of those of two others."""
         other = other or state
-        names = ("stacks", "change", "rewards", "alive", "playing", "doubt")
+        names = ("stacks", "change", "rewards", "alive", "playing", "doubt", "missed")
         return ModelState(
             memory=tuple(of_tensors(old, new) for old, new in zip(state.memory, other.memory, strict=True)),
             began=of_arrays(state.began, other.began),
@@ -180,10 +183,11 @@ class LearntModel:
         taken = torch.tensor(actions, device=self.device)
         alone, of = (None, None) if state.memory else distinct(state.stacks, taken)
         with autocast(self.device, self.precision):
-            if alone is None:
-                stacks, expected = self.model.step(state.stacks, taken, state.memory)
-            else:
-                stacks, expected = self.model.step(state.stacks[alone], taken[alone], ())
+            before = state.stacks
+            if alone is not None:
+                before, taken = before[alone], taken[alone]
+            stacks, expected = self.model.step(before, taken, state.memory)
+        missed = self.model.misses(before, taken)
 
         def of_all(part: torch.Tensor) -> torch.Tensor:
             """A copy: what is remembered of a step should not hold all that was drawn."""
@@ -197,6 +201,7 @@ class LearntModel:
             alive=of_all(expected.alive),
             playing=of_all(expected.playing),
             doubt=of_all(expected.doubt),
+            missed=of_all(missed),
             began=state.began,
             screens=state.screens,
         )
@@ -218,8 +223,10 @@ class LearntModel:
         return (state.alive < 0).cpu().numpy()
 
     def life_lost(self, before: ModelState, state: ModelState) -> np.ndarray:
-        # When a ball that is out of sight counts as lost is a matter of chance to who sees the court alone.
-        return (-state.alive).float().sigmoid().cpu().numpy()
+        # When a ball that is out of sight counts as lost is a matter of chance to who sees the court alone: that it is
+        # missed is known earlier.
+        kept = (1 - state.missed) * state.alive.float().sigmoid()
+        return (1 - kept).cpu().numpy()
 
     def over(self, state: ModelState) -> np.ndarray:
         return (state.playing < 0).cpu().numpy()

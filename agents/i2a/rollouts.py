@@ -28,7 +28,7 @@ class Rollouts:
     frames  (N, A, H, h/4, w/4, 16) uint8 as cells, frame k after k + 1 steps.
     rewards (N, A, H) float32. actions (N, A, H) int64.
     returns (N, A) float32: what each promises, discounted: its rewards, and what its end is worth to the policy's own
-    critic, up to the loss of a life, which costs points of its own. The paper's agent is not told these.
+    critic, up to the loss of a life, which may cost points of its own. The paper's agent is not told these.
     """
 
     frames: torch.Tensor

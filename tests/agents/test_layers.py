@@ -35,6 +35,13 @@ def test_half_the_weights_say_nearly_the_same() -> None:
     assert not torch.equal(rough, exact)
 
 
+def test_what_is_within_a_part_that_is_named_keeps_all_its_weights() -> None:
+    network = nn.ModuleDict({"one": MLP(4, 4, 2, 5), "other": MLP(4, 4, 2, 5)})
+    halve(network, "other")
+    assert {type(part) for part in network["other"].modules()} & {HalfLinear} == set()
+    assert isinstance(network["one"].last, HalfLinear)
+
+
 def test_gradients_still_reach_the_input() -> None:
     layer = HalfLinear(nn.Linear(3, 2))
     x = torch.randn(4, 3, requires_grad=True)

@@ -168,10 +168,35 @@ def test_the_emulator_as_a_model_is_the_real_game_for_200_steps() -> None:
 
 def test_a_learnt_model_says_how_likely_a_life_is_lost() -> None:
     model = LearntModel(EnvironmentModel("local", 4, 4, 4, (80, 80)), SETTINGS)
-    state = replace(model.begin(np.zeros((2, 4, 80, 80), np.uint8)), alive=torch.tensor([2.0, -1.0]))
+    state = replace(
+        model.begin(np.zeros((3, 4, 80, 80), np.uint8)),
+        alive=torch.tensor([2.0, -1.0, 2.0]),
+        missed=torch.tensor([0.0, 0.0, 0.25]),
+    )
     lost = model.life_lost(state, state)
     assert lost.dtype == np.float32
-    assert lost.tolist() == pytest.approx([1 / (1 + math.exp(2)), 1 / (1 + math.exp(-1))])
+    kept = 1 / (1 + math.exp(-2))
+    assert lost.tolist() == pytest.approx([1 - kept, 1 / (1 + math.exp(-1)), 1 - 0.75 * kept])
+
+
+def test_who_will_miss_is_told_from_the_frames_before_the_step() -> None:
+    learnt = EnvironmentModel("local", 4, 4, 4, (80, 80))
+    asked = []
+
+    class Asked(torch.nn.Module):
+        def forward(self, stacks: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+            asked.append((stacks, actions))
+            return actions / 8
+
+    learnt.misses = Asked()
+    model = LearntModel(learnt, SETTINGS)
+    # Two rows of three are alike: they are imagined once.
+    before = model.repeat(model.begin(np.random.default_rng(0).integers(0, 256, (1, 4, 80, 80), np.uint8)), 3)
+    after = model.step(before, np.array([2, 1, 2]))
+    assert torch.equal(asked[0][0], before.stacks[:2])
+    assert asked[0][1].tolist() == [2, 1]
+    assert after.missed.tolist() == [0.25, 0.125, 0.25]
+    assert model.row(after, 1).missed.tolist() == [0.125]
 
 
 def test_rollouts_of_the_emulator_are_games_played_on() -> None:
