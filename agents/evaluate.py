@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import time
 from collections.abc import Callable
@@ -68,6 +69,9 @@ def play_whole_games(
 ) -> tuple[tuple[float, ...], float]:
     """Play `episodes` games at a time, game i from seed + i; gives their returns and the decisions a second.
 
+    Who decides by what it imagines, and remembers nothing, decides each observation once, however often games come by
+    it; the decisions a second count every time.
+
     settings: None where the game has none (CartPole).
     epsilon: probability of a random action in place of the agent's.
     on_progress: called with the number of games over and the number of decisions made, all games together.
@@ -79,13 +83,14 @@ def play_whole_games(
     observations = games.reset(seed)
     continuous = is_continuous(games)
     taken = np.zeros((episodes, len(games.action_names)), np.float32) if continuous else np.zeros(episodes, np.int64)
+    known: dict[bytes, np.ndarray] = {}
     memory, began = agent.begin(episodes), np.ones(episodes, bool)
     returns, playing, decisions = np.zeros(episodes), np.ones(episodes, bool), 0
     begin = time.perf_counter()
     while playing.any():
         memory = agent.observe(memory, observations, taken, began)
         choose = wander if continuous else draw
-        steps = games.step(choose(_choices(agent, games, observations, memory, playing), epsilon, random))
+        steps = games.step(choose(_choices(agent, games, observations, memory, playing, known), epsilon, random))
         observations, taken, began = steps.observations, steps.actions, steps.began
         returns += np.where(playing, steps.rewards, 0)
         decisions += int(playing.sum())
@@ -103,7 +108,14 @@ def _games_for(agent: Agent, game: str, episodes: int, settings: AtariSettings |
     return build_games(game, episodes, settings)
 
 
-def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, playing: np.ndarray) -> np.ndarray:
+def _choices(
+    agent: Agent,
+    games: Games,
+    observations: np.ndarray,
+    memory: Any,
+    playing: np.ndarray,
+    known: dict[bytes, np.ndarray],
+) -> np.ndarray:
     """As `Agent.act_batch`. Who decides by what it imagines, and remembers nothing, is not asked about games that are
     over: each would cost as much as one that is played. For others it costs little, and a batch of another size could
     change the last bit of what they decide.
@@ -112,12 +124,24 @@ def _choices(agent: Agent, games: Games, observations: np.ndarray, memory: Any, 
         snapshots = games.snapshots()
         asked = agent.act_snapshots(observations[playing], [snapshots[row] for row in np.flatnonzero(playing)])
     elif isinstance(agent, DeliberatingAgent) and isinstance(agent, Memoryless):
-        asked = agent.act_batch(observations[playing], None)
+        asked = _decide_once(agent, observations[playing], known)
     else:
         return agent.act_batch(observations, memory)
     choices = np.full((len(observations), asked.shape[1]), 1 / asked.shape[1], np.float32)
     choices[playing] = asked
     return choices
+
+
+def _decide_once(agent: Agent, observations: np.ndarray, known: dict[bytes, np.ndarray]) -> np.ndarray:
+    """As `Agent.act_batch` of an agent without memory; what was decided is looked up in `known`, and written there.
+
+    Breakout's last bricks are often not met for thousands of steps: ball and paddle go round, and so do the frames.
+    """
+    keys = [hashlib.blake2b(observation.tobytes(), digest_size=16).digest() for observation in observations]
+    new = {key: row for row, key in enumerate(keys) if key not in known}
+    if new:
+        known.update(zip(new, agent.act_batch(observations[list(new.values())], None), strict=True))
+    return np.stack([known[key] for key in keys])
 
 
 def draw(probabilities: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:
