@@ -162,12 +162,11 @@ def _network(inputs: int) -> nn.Sequential:
 
 def _begin_anew(network: nn.Module, random: np.random.Generator) -> None:
     """As PyTorch's layers begin, but by this generator alone."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            bound = layer.in_features**-0.5
-            for parameter in (layer.weight, layer.bias):
-                drawn = random.uniform(-bound, bound, tuple(parameter.shape)).astype(np.float32)
-                parameter.data.copy_(torch.from_numpy(drawn))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(random.integers(2**31)))
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
 
 
 def _numbers(seen: torch.Tensor) -> torch.Tensor:

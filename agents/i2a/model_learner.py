@@ -184,14 +184,14 @@ class ModelLearner:
 
         One was missed whose life, or game, was lost within `SOON` steps. Where a game was cut off, nobody knows.
         """
-        every, parts = np.arange(replay.num_games), []
+        columns: dict[str, list[torch.Tensor]] = {"seen": [], "actions": [], "first": [], "alive": []}
+        every = np.arange(replay.num_games)
         for row in range(replay.oldest, replay.added, CHUNK):
-            rows = np.arange(row, min(row + CHUNK, replay.added))
-            single = self._windows(replay, rows.repeat(len(every)), np.tile(every, len(rows)), 1)
-            single["seen"] = self.model.misses.read(single["frames"])
-            names = ("seen", "actions", "first", "alive")
-            parts.append({name: single[name].unflatten(1, (len(rows), -1))[0] for name in names})
-        seen, actions, first, alive = (torch.cat([part[name] for part in parts]) for name in parts[0])
+            rows = self._windows(replay, np.full_like(every, row), every, min(CHUNK, replay.added - row))
+            rows["seen"] = self.model.misses.read(rows["frames"])
+            for name, column in columns.items():
+                column.append(rows[name])
+        seen, actions, first, alive = (torch.cat(column) for column in columns.values())  # (T, N, …)
         stack = self.model.stack
         steps = max(0, len(seen) - stack - SOON + 1)  # of each game, those of which it is known what came of them
 

@@ -74,6 +74,13 @@ def test_places_are_told_in_parts_of_a_pixel(line: int, column: float, paddle: f
     assert size == pytest.approx(4, abs=0.05)
 
 
+def test_autocast_does_not_round_places() -> None:
+    frame = torch.from_numpy(picture((21, 24.5), 11.5))
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = MISSES.read(frame)
+    assert torch.equal(seen, MISSES.read(frame))
+
+
 def test_what_never_moves_is_not_seen() -> None:
     seen = MISSES.read(torch.from_numpy(picture(None, 10)))
     assert seen[2:].tolist() == [0, 0, 0]
