@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-SPINS = "100"
-"""Looks for more work, some microseconds; GNU OpenMP's default is some milliseconds."""
+SPINS = "40000"
+"""Looks for more work, less than a millisecond: from one layer to the next, but not while games play. GNU OpenMP's
+default is some milliseconds. Steps a second of A2C with 100, 20,000, 40,000, 80,000 and 300,000 of them (medians of
+three, in turn): 1,056, 1,147, 1,205, 1,197, 1,187."""
 
 
 def rest_soon() -> None:

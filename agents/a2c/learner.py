@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
 from agents.layers import HalvedTwin, as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
+from agents.recall import Layers, Recall, Record
 from agents.records import Update
 from agents.returns import game_returns
 from agents.scores import Scores
@@ -38,7 +40,7 @@ class Experience:
 
     seen: by step, what the network was given. actions (n, N) int64, as really taken. returns (n, N) float32.
     chosen (n, N) float32: 1 where the policy chose the action, 0 where the game did. counts (n, N) float32: 0 where the
-    step was no transition, else 1.
+    step was no transition, else 1. layers: by step, what the network's layers gave to choose, or none.
     """
 
     seen: list[Seen]
@@ -46,6 +48,7 @@ class Experience:
     returns: torch.Tensor
     chosen: torch.Tensor
     counts: torch.Tensor
+    layers: list[Layers] = field(default_factory=list)
 
 
 def draw_actions(probabilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -60,6 +63,8 @@ class ActorCriticLearner:
     network:    gives logits (B, A) and values (B,) of what `perceive` made of observations (B, stack, *frame).
     parameters: those to train, by their names; the others stay as they are.
     auxiliary:  a loss that is added, or None.
+    recalls:    what the layers gave to choose is kept to learn from (`agents.recall`). For networks whose layers take
+                one row for each observation.
     """
 
     def __init__(
@@ -72,9 +77,10 @@ class ActorCriticLearner:
         random: np.random.Generator,
         precision: torch.dtype,
         auxiliary: Auxiliary | None = None,
+        recalls: bool = False,
     ):
         self.config, self.games, self.network, self.perceive = config, games, network, perceive
-        self.random, self.precision, self.auxiliary = random, precision, auxiliary
+        self.random, self.precision, self.auxiliary, self.recalls = random, precision, auxiliary, recalls
         self.parameters = list(parameters.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.RMSprop(
@@ -94,14 +100,18 @@ class ActorCriticLearner:
         self.scores.begin()
         while self.step < total_steps and not self.scores.solved:
             played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]] = []
+            layers: list[Layers] = []
             for _ in range(self.config.n_step):
-                chosen, values = self._choose(seen)
+                with Record() if self.recalls else contextlib.nullcontext() as record:
+                    chosen, values = self._choose(seen)
+                if record is not None:
+                    layers.append(record.layers)
                 steps = self.games.step(chosen)
                 played.append((seen, chosen, values, steps))
                 seen = self.perceive(steps.observations)
                 self.step += self.games.num_games
                 yield Update(self.step, self.updates, scores=self.scores.add(steps))
-            metrics = self.learn(self._experience(played, seen))
+            metrics = self.learn(self._experience(played, seen, layers))
             yield Update(self.step, self.updates, metrics)
         self._twin = None
 
@@ -118,7 +128,9 @@ class ActorCriticLearner:
             logits, values = network(*seen)
         return logits, values
 
-    def _experience(self, played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]], after: Seen) -> Experience:
+    def _experience(
+        self, played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]], after: Seen, layers: list[Layers]
+    ) -> Experience:
         """n steps with their returns: cut where a life ended, bootstrapped with the value of what came `after`."""
         seen, chosen, values, steps = zip(*played, strict=True)
         _, last = self._judge(after)
@@ -130,6 +142,7 @@ class ActorCriticLearner:
             returns=returns,
             chosen=torch.from_numpy((taken == np.stack(chosen)).astype(np.float32)).to(self.device),
             counts=counts.float(),
+            layers=layers,
         )
 
     def learn(self, experience: Experience) -> dict[str, float]:
@@ -139,8 +152,10 @@ class ActorCriticLearner:
         actions, returns, chosen, counts = (
             part.flatten() for part in (experience.actions, experience.returns, experience.chosen, experience.counts)
         )
+        recall = Recall(experience.layers) if experience.layers else contextlib.nullcontext()
         with autocast(self.device, self.precision):
-            logits, values = self.network(*seen)
+            with recall:
+                logits, values = self.network(*seen)
             auxiliary = self.auxiliary(seen, logits) if self.auxiliary else None
         log_policy = logits.log_softmax(-1)  # (n·N, A)
         advantages = returns - values.detach()
