@@ -21,7 +21,11 @@ from agents.settings import check_range
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of whole games; `as_json` is what scores.json holds. settings: None where the game has none."""
+    """Scores of whole games; `as_json` is what scores.json holds.
+
+    settings: None where the game has none. decisions_per_second: those that were looked up, because the same was seen
+    before (`play_whole_games`), count too.
+    """
 
     game: str
     agent: str
@@ -136,6 +140,7 @@ def _decide_once(agent: Agent, observations: np.ndarray, known: dict[bytes, np.n
     """As `Agent.act_batch` of an agent without memory; what was decided is looked up in `known`, and written there.
 
     Breakout's last bricks are often not met for thousands of steps: ball and paddle go round, and so do the frames.
+    For agents whose `act_batch` leaves nothing to chance. 300 bytes an observation: 0.2 GB for 30 games of the longest.
     """
     keys = [hashlib.blake2b(observation.tobytes(), digest_size=16).digest() for observation in observations]
     new = {key: row for row, key in enumerate(keys) if key not in known}

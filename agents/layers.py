@@ -107,7 +107,7 @@ def halve_where_faster(network: nn.Module, *but: str, rows: int = 4) -> None:
     On a GPU fetching weights is not what takes the time.
     """
     named = {name: part for name, part in network.named_modules() if isinstance(part, nn.Linear)}
-    layers = [part for name, part in named.items() if not set(name.split(".")) & set(but)]
+    layers = [part for name, part in named.items() if not _lies_within(name, but)]
     if not layers or layers[0].weight.device.type != "cpu":
         return
     largest = max(layers, key=lambda layer: layer.weight.numel())
@@ -115,6 +115,11 @@ def halve_where_faster(network: nn.Module, *but: str, rows: int = 4) -> None:
     x = torch.zeros(rows, largest.in_features)
     if faster_precision(x.device, lambda dtype: F.linear(x.to(dtype), weights[dtype])) is torch.bfloat16:
         halve(network, *but)
+
+
+def _lies_within(path: str, names: Sequence[str]) -> bool:
+    """Whether a module, by its path within the network, is called one of the names, or is part of one that is."""
+    return not set(names).isdisjoint(path.split("."))
 
 
 LARGE = 2**16
@@ -125,15 +130,18 @@ class HalvedTwin:
     """A network that learns, as it chooses meanwhile under autocast in bfloat16: the same to the last bit.
 
     Autocast halves every weight in every call, which for a few rows takes longer than to compute with them. Here large
-    fully connected layers stay halved until the network has learnt (`follow`); all else is the network's own.
+    fully connected layers, but those called `but`, stay halved until the network has learnt (`follow`); all else is the
+    network's own.
     """
 
-    def __init__(self, learner: nn.Module):
+    def __init__(self, learner: nn.Module, *but: str):
         shared = {id(tensor): tensor for tensor in (*learner.parameters(), *learner.buffers())}
         self.network = copy.deepcopy(learner, shared)
         self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for part, own in zip(self.network.modules(), learner.modules(), strict=True):
-            if isinstance(part, nn.Linear) and isinstance(own, nn.Linear) and own.weight.numel() >= LARGE:
+        for (name, part), own in zip(self.network.named_modules(), learner.modules(), strict=True):
+            if _lies_within(name, but) or not (isinstance(part, nn.Linear) and isinstance(own, nn.Linear)):
+                continue
+            if own.weight.numel() >= LARGE:
                 part.weight = nn.Parameter(own.weight.detach().bfloat16(), requires_grad=False)
                 self._pairs.append((part.weight, own.weight))
 

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from agents.a2c.config import A2CConfig
+from agents.a2c.network import FLOAT32
 from agents.errors import check_finite
 from agents.interfaces import Games, GameSteps
+from agents.kept import Keep, Layers, Reuse
 from agents.layers import HalvedTwin, as_saved, autocast, from_saved
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
-from agents.recall import Layers, Recall, Record
 from agents.records import Update
 from agents.returns import game_returns
 from agents.scores import Scores
@@ -35,12 +36,22 @@ Auxiliary = Callable[[Seen, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the network made of N observations: actions (N,) int64, values (N,) float32, and what its layers gave."""
+
+    actions: np.ndarray
+    values: torch.Tensor
+    layers: Layers
+
+
+@dataclass(frozen=True)
 class Experience:
     """n steps of N games, from which one update learns.
 
     seen: by step, what the network was given. actions (n, N) int64, as really taken. returns (n, N) float32.
     chosen (n, N) float32: 1 where the policy chose the action, 0 where the game did. counts (n, N) float32: 0 where the
-    step was no transition, else 1. layers: by step, what the network's layers gave to choose, or none.
+    step was no transition, else 1. layers: by step, what the network's layers gave to choose; empty where
+    none of it is reused.
     """
 
     seen: list[Seen]
@@ -63,8 +74,8 @@ class ActorCriticLearner:
     network:    gives logits (B, A) and values (B,) of what `perceive` made of observations (B, stack, *frame).
     parameters: those to train, by their names; the others stay as they are.
     auxiliary:  a loss that is added, or None.
-    recalls:    what the layers gave to choose is kept to learn from (`agents.recall`). For networks whose layers take
-                one row for each observation.
+    reuses:     what the layers gave to choose is kept to learn from (`agents.kept`). For networks whose layers take one
+                row for each observation.
     """
 
     def __init__(
@@ -77,10 +88,10 @@ class ActorCriticLearner:
         random: np.random.Generator,
         precision: torch.dtype,
         auxiliary: Auxiliary | None = None,
-        recalls: bool = False,
+        reuses: bool = False,
     ):
         self.config, self.games, self.network, self.perceive = config, games, network, perceive
-        self.random, self.precision, self.auxiliary, self.recalls = random, precision, auxiliary, recalls
+        self.random, self.precision, self.auxiliary, self.reuses = random, precision, auxiliary, reuses
         self.parameters = list(parameters.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.RMSprop(
@@ -95,31 +106,29 @@ class ActorCriticLearner:
 
         Yields after every step of the games and after every update. The games begin anew.
         """
-        self._twin = HalvedTwin(self.network) if self.precision is torch.bfloat16 else None
+        self._twin = HalvedTwin(self.network, *FLOAT32) if self.precision is torch.bfloat16 else None
         seen = self.perceive(self.games.reset(seed=int(self.random.integers(2**31))))
         self.scores.begin()
         while self.step < total_steps and not self.scores.solved:
-            played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]] = []
-            layers: list[Layers] = []
+            played: list[tuple[Seen, Choice, GameSteps]] = []
             for _ in range(self.config.n_step):
-                with Record() if self.recalls else contextlib.nullcontext() as record:
-                    chosen, values = self._choose(seen)
-                if record is not None:
-                    layers.append(record.layers)
-                steps = self.games.step(chosen)
-                played.append((seen, chosen, values, steps))
+                choice = self._choose(seen)
+                steps = self.games.step(choice.actions)
+                played.append((seen, choice, steps))
                 seen = self.perceive(steps.observations)
                 self.step += self.games.num_games
                 yield Update(self.step, self.updates, scores=self.scores.add(steps))
-            metrics = self.learn(self._experience(played, seen, layers))
+            metrics = self.learn(self._experience(played, seen))
             yield Update(self.step, self.updates, metrics)
         self._twin = None
 
-    def _choose(self, seen: Seen) -> tuple[np.ndarray, torch.Tensor]:
-        """Actions (N,) int64 drawn from the policy, and values (N,)."""
-        logits, values = self._judge(seen)
+    def _choose(self, seen: Seen) -> Choice:
+        """Actions drawn from the policy."""
+        with Keep() as kept:
+            logits, values = self._judge(seen)
         probabilities = logits.softmax(-1).cpu().numpy()
-        return draw_actions(probabilities, self.random.random(len(probabilities))), values
+        actions = draw_actions(probabilities, self.random.random(len(probabilities)))
+        return Choice(actions, values, kept.layers if self.reuses else [])
 
     def _judge(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (N, A) and values (N,), from which no gradient flows."""
@@ -128,21 +137,20 @@ class ActorCriticLearner:
             logits, values = network(*seen)
         return logits, values
 
-    def _experience(
-        self, played: list[tuple[Seen, np.ndarray, torch.Tensor, GameSteps]], after: Seen, layers: list[Layers]
-    ) -> Experience:
+    def _experience(self, played: list[tuple[Seen, Choice, GameSteps]], after: Seen) -> Experience:
         """n steps with their returns: cut where a life ended, bootstrapped with the value of what came `after`."""
-        seen, chosen, values, steps = zip(*played, strict=True)
+        seen, choices, steps = zip(*played, strict=True)
         _, last = self._judge(after)
-        returns, counts = game_returns(steps, torch.stack([*values, last]), self.config.discount, lambda_=1.0)
-        taken = np.stack([step.actions for step in steps])
+        values = torch.stack([*(choice.values for choice in choices), last])
+        returns, counts = game_returns(steps, values, self.config.discount, lambda_=1.0)
+        taken, chosen = (np.stack([each.actions for each in column]) for column in (steps, choices))
         return Experience(
             seen=list(seen),
             actions=torch.from_numpy(taken).to(self.device),
             returns=returns,
-            chosen=torch.from_numpy((taken == np.stack(chosen)).astype(np.float32)).to(self.device),
+            chosen=torch.from_numpy((taken == chosen).astype(np.float32)).to(self.device),
             counts=counts.float(),
-            layers=layers,
+            layers=[choice.layers for choice in choices] if self.reuses else [],
         )
 
     def learn(self, experience: Experience) -> dict[str, float]:
@@ -152,9 +160,9 @@ class ActorCriticLearner:
         actions, returns, chosen, counts = (
             part.flatten() for part in (experience.actions, experience.returns, experience.chosen, experience.counts)
         )
-        recall = Recall(experience.layers) if experience.layers else contextlib.nullcontext()
+        known = Reuse(experience.layers) if experience.layers else contextlib.nullcontext()
         with autocast(self.device, self.precision):
-            with recall:
+            with known:
                 logits, values = self.network(*seen)
             auxiliary = self.auxiliary(seen, logits) if self.auxiliary else None
         log_policy = logits.log_softmax(-1)  # (n·N, A)

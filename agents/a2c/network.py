@@ -9,6 +9,9 @@ from torch import nn
 from agents.a2c.config import A2CConfig
 from agents.layers import NatureEncoder, SmallEncoder, StateEncoder, initialise
 
+FLOAT32 = ("policy", "value")
+"""Layers that compute in float32 always: bfloat16 there would change what the policy and the targets are."""
+
 
 class ActorCritic(nn.Module):
     """π(· | o) and V(o)."""
@@ -36,7 +39,7 @@ class Heads(nn.Module):
         initialise(self.value, 1.0)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # In float32 always: bfloat16 here would change what the policy and the targets are.
+        # In float32 always: see `FLOAT32`.
         with torch.autocast(features.device.type, enabled=False):
             # As one layer: two of so few outputs take twice as long, for threads have to meet for each.
             weight = torch.cat((self.policy.weight, self.value.weight))

@@ -34,7 +34,7 @@ class A2CTrainer:
         self.learner = ActorCriticLearner(
             *(config, games, self.network, dict(self.network.named_parameters()), self._perceive, self.random),
             precision=precision_for(self.network, games, config.num_games * config.n_step, self.device),
-            recalls=True,
+            reuses=True,
         )
 
     def _perceive(self, observations: np.ndarray) -> Seen:

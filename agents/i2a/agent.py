@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from agents.a2c.agent import likeliest
+from agents.a2c.network import FLOAT32
 from agents.envs.atari import Snapshot
 from agents.envs.emulator import EmulatorModel
 from agents.envs.settings import AtariSettings
@@ -59,7 +60,7 @@ class I2AAgent(Memoryless):
         self.action_names = emulator.action_names
         perfect, learnt = PerfectModel(emulator, self.device), self.parts.environment_model
         # All but what training computes in float32 whatever its precision: the last layers, and who will miss.
-        halve_where_faster(self.parts.rollout_policy, "policy", "value")
+        halve_where_faster(self.parts.rollout_policy, *FLOAT32)
         if learnt is not None:
             halve_where_faster(learnt, "expect", "quarter", "choose", "draw", "look", "heads", "misses", rows=MANY)
         self._model: LearntModel | PerfectModel = LearntModel(learnt, settings) if learnt is not None else perfect

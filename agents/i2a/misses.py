@@ -162,11 +162,12 @@ def _network(inputs: int) -> nn.Sequential:
 
 def _begin_anew(network: nn.Module, random: np.random.Generator) -> None:
     """As PyTorch's layers begin, but by this generator alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(random.integers(2**31)))
-        for layer in network.modules():
-            if isinstance(layer, nn.Linear):
-                layer.reset_parameters()
+    chance = torch.Generator(next(network.parameters()).device).manual_seed(int(random.integers(2**62)))
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            bound = layer.in_features**-0.5
+            for parameter in (layer.weight, layer.bias):
+                nn.init.uniform_(parameter, -bound, bound, generator=chance)
 
 
 def _numbers(seen: torch.Tensor) -> torch.Tensor:

@@ -187,10 +187,10 @@ class ModelLearner:
         columns: dict[str, list[torch.Tensor]] = {"seen": [], "actions": [], "first": [], "alive": []}
         every = np.arange(replay.num_games)
         for row in range(replay.oldest, replay.added, CHUNK):
-            rows = self._windows(replay, np.full_like(every, row), every, min(CHUNK, replay.added - row))
-            rows["seen"] = self.model.misses.read(rows["frames"])
+            windows = self._windows(replay, np.full_like(every, row), every, min(CHUNK, replay.added - row))
+            windows["seen"] = self.model.misses.read(windows["frames"])
             for name, column in columns.items():
-                column.append(rows[name])
+                column.append(windows[name])
         seen, actions, first, alive = (torch.cat(column) for column in columns.values())  # (T, N, …)
         stack = self.model.stack
         steps = max(0, len(seen) - stack - SOON + 1)  # of each game, those of which it is known what came of them

@@ -98,7 +98,8 @@ class I2ATrainer:
         self.model_learner = None if learnt is None else ModelLearner(c, learnt, self.precision)
         own = dict(parts.rollout_policy.named_parameters())
         self.policy_learner = ActorCriticLearner(
-            *(c.for_rollouts(), self.games, parts.rollout_policy, own, self._see, self.random, self.precision)
+            *(c.for_rollouts(), self.games, parts.rollout_policy, own, self._see, self.random, self.precision),
+            reuses=True,
         )
         # Its learning rate falls over its own steps alone.
         own_steps = max(1, c.steps - (c.policy_steps if self.learns_policy else 0))

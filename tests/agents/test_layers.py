@@ -49,6 +49,13 @@ def test_gradients_still_reach_the_input() -> None:
     torch.testing.assert_close(gradient, layer.weight.float().sum(0).expand(4, 3), atol=0.02, rtol=0.02)
 
 
+def test_a_halved_twin_leaves_alone_what_it_is_told_to() -> None:
+    network = nn.ModuleDict({name: nn.Sequential(nn.Linear(512, 512)) for name in ("one", "other")})
+    twin = HalvedTwin(network, "other").network
+    halved = [name for name, weight in twin.named_parameters() if weight.dtype is torch.bfloat16]
+    assert halved == ["one.0.weight"]
+
+
 @torch.no_grad()
 def test_a_halved_twin_says_what_its_learner_says_to_the_last_bit() -> None:
     torch.manual_seed(0)

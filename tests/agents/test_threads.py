@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.threads import rest_soon
+from agents.threads import SPINS, rest_soon
 
 WATCHED = """
 import os, sys
@@ -25,7 +25,7 @@ COMMANDS = {
 OWN = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
 
 
-@pytest.mark.parametrize(("given", "told"), [({}, "40000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+@pytest.mark.parametrize(("given", "told"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7")])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_threads_are_told_to_rest_before_torch_reads_it(
     command: str, given: dict[str, str], told: str, tmp_path: Path

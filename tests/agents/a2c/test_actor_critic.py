@@ -75,7 +75,7 @@ def test_to_choose_with_halved_weights_changes_nothing_of_a_training_in_bfloat16
         trainer.learner.precision = torch.bfloat16
     run(halved, 30)
 
-    def no_twin(self, learner):
+    def no_twin(self, learner, *but):
         self.network, self._pairs = learner, []
 
     monkeypatch.setattr(HalvedTwin, "__init__", no_twin)

@@ -7,7 +7,7 @@ from tape import Counting, Tape
 
 from agents.a2c.agent import A2CAgent, likeliest
 from agents.a2c.config import A2CConfig
-from agents.a2c.learner import ActorCriticLearner, Experience, draw_actions
+from agents.a2c.learner import ActorCriticLearner, Choice, Experience, draw_actions
 from agents.a2c.network import build_network
 from agents.records import Moment
 
@@ -64,7 +64,7 @@ def test_a_step_that_begins_a_game_teaches_nothing() -> None:
 
 def test_an_action_that_the_game_took_does_not_train_the_policy_but_the_critic() -> None:
     taught = learner(Tape([(1, "")] * 2, forced=(0, 1)), n_step=2, entropy_scale=0.0)
-    taught._choose = lambda seen: (np.array([0]), torch.zeros(1))  # type: ignore[method-assign]
+    taught._choose = lambda seen: Choice(np.array([0]), torch.zeros(1), [])  # type: ignore[method-assign]
     for _ in taught.train(2):
         pass
     assert taught.network.logits.tolist() == [0.0, 0.0]

@@ -179,31 +179,39 @@ def test_one_who_imagines_is_not_asked_about_games_that_are_over(
     assert asked == [3, 2, 1]
 
 
-def test_one_who_imagines_decides_each_observation_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("frame", [0, 3])
+def test_one_who_imagines_decides_each_observation_once(frame: int, monkeypatch: pytest.MonkeyPatch) -> None:
     agent, asked, taken = built(horizon=1), [], []
     act, reset, step = agent.act_batch, AtariGames.reset, AtariGames.step
     monkeypatch.setattr(agent, "act_batch", lambda seen, memory: asked.append(seen.copy()) or act(seen, memory))
 
+    def different(self: AtariGames, seed: int) -> np.ndarray:
+        """Of the two games, the frames differ in one place of the stack."""
+        observations = reset(self, seed)
+        observations[1] = observations[0]
+        observations[1, frame, 60:, ::3] = 200
+        return observations
+
     def turning(self: AtariGames, actions: np.ndarray) -> GameSteps:
-        """The two games, whose frames are made different, change places for ever."""
+        """They change places for ever, but once both show what has not been seen before."""
         taken.append(actions)
         steps = step(self, actions)
         steps.observations[:] = asked[0][:: -1 if len(taken) % 2 else 1]
-        steps.terminated[:] = len(taken) == 5
+        if len(taken) == 3:
+            steps.observations[:] = 255 - asked[0][0]
+        steps.terminated[:] = len(taken) == 6
         return steps
-
-    def different(self: AtariGames, seed: int) -> np.ndarray:
-        observations = reset(self, seed)
-        observations[1, :, 60:, ::3] = 200
-        return observations
 
     monkeypatch.setattr(AtariGames, "step", turning)
     monkeypatch.setattr(AtariGames, "reset", different)
     play_whole_games(agent, "breakout", 2, SETTINGS)
-    (seen,) = asked
-    decided = act(seen, None).argmax(1)
-    assert decided[0] != decided[1]
-    np.testing.assert_array_equal(taken, [decided, decided[::-1], decided, decided[::-1], decided])
+    first, third = asked
+    assert (len(first), len(third)) == (2, 1)
+    one, other = act(first, None).argmax(1)
+    (both,) = act(third, None).argmax(1)
+    assert one != other
+    expected = [(one, other), (other, one), (one, other), (both, both), (one, other), (other, one)]
+    np.testing.assert_array_equal(taken, expected)
 
 
 def test_games_of_one_who_needs_the_emulator_can_be_looked_on_at() -> None:

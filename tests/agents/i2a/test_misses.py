@@ -243,10 +243,16 @@ def test_learning_again_from_the_same_gives_the_same() -> None:
     seen, actions, missed = learner().falls(replay_of(games=8, falls=6))
     one, two = calibrated(), calibrated()
     for misses in (one, two):
+        torch.rand(1)  # the process's own chance goes on, and says nothing here
+        chance = torch.get_rng_state()
         misses.learn(seen, actions, missed, np.random.default_rng(5))
+        assert torch.equal(torch.get_rng_state(), chance)
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, two.state_dict()[name]), name
     assert any(not torch.equal(tensor, calibrated().state_dict()[name]) for name, tensor in one.state_dict().items())
+    first, second, third = (member[0].weight for member in one.members)
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, third)
 
 
 @pytest.mark.parametrize("all_are", [0.0, 1.0])

@@ -11,8 +11,8 @@ from agents.a2c.config import A2CConfig
 from agents.a2c.network import build_network
 from agents.a2c.train import A2CTrainer
 from agents.envs.atari import AtariGames
+from agents.kept import Keep, Layers, Reuse
 from agents.layers import HalvedTwin, autocast, channels_last, network_input
-from agents.recall import Layers, Recall, Record
 
 CPU = torch.device("cpu")
 
@@ -32,63 +32,66 @@ class Geometry(nn.Module):
         return self.last(torch.tanh(self.dense(self.norm(x))))
 
 
-def recorded(network: nn.Module, parts: list[torch.Tensor]) -> list[Layers]:
+def kept_of(network: nn.Module, parts: list[torch.Tensor]) -> list[Layers]:
     calls = []
     for part in parts:
-        with torch.no_grad(), Record() as record:
+        with torch.no_grad(), Keep() as kept:
             network(part)
-        calls.append(record.layers)
+        calls.append(kept.layers)
     return calls
 
 
-def gradients(network: nn.Module, seen: torch.Tensor) -> list[torch.Tensor]:
+def loss_of(network: nn.Module, seen: torch.Tensor) -> torch.Tensor:
     given = network(seen)
     given = given if isinstance(given, tuple) else (given,)
-    weights = [torch.linspace(0.5, 2, part.numel()).view_as(part) for part in given]
-    loss = sum((part * weight).sum() for part, weight in zip(given, weights, strict=True))
-    return list(
-        torch.autograd.grad(loss, [seen, *network.parameters()] if seen.requires_grad else network.parameters())
-    )
+    return sum((part * torch.linspace(0.5, 2, part.numel()).view_as(part)).sum() for part in given)
 
 
 @pytest.mark.parametrize("encoder", ["nature", "small"])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_the_gradients_of_an_actor_critic_are_those_of_computing_anew(encoder: str, precision: torch.dtype) -> None:
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_gradients_of_an_actor_critic_are_those_of_computing_anew(
+    encoder: str, precision: torch.dtype, parts: int
+) -> None:
     torch.manual_seed(1)
     network = channels_last(build_network(4, 4, (84, 84), A2CConfig(encoder=encoder)))
     frames = np.random.default_rng(0).integers(0, 256, (6, 4, 84, 84), np.uint8)
     seen = network_input(frames, CPU, precision)
     chooses = HalvedTwin(network).network if precision is torch.bfloat16 else network
     with autocast(CPU, precision):
-        calls = recorded(chooses, [seen[:2], seen[2:4], seen[4:]])
-        expected = gradients(network, seen)
-        with Recall(calls):
-            found = gradients(network, seen)
-    for one, other in zip(found, expected, strict=True):
+        calls = kept_of(chooses, list(seen.chunk(parts)))
+        anew = loss_of(network, seen)
+        with Reuse(calls):
+            loss = loss_of(network, seen)
+    for one, other in zip(*(torch.autograd.grad(each, network.parameters()) for each in (loss, anew)), strict=True):
         assert other.any()
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * other.abs().max().item())
+        if parts == 1:
+            assert torch.equal(one, other)
+        else:  # smaller batches are summed in another order
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * other.abs().max().item())
 
 
 def test_any_geometry_and_what_comes_before_a_layer_learn_too() -> None:
     torch.manual_seed(0)
     network, seen = Geometry(), torch.randn(6, 4, 7, 10, requires_grad=True)
-    calls = recorded(network, [seen[:1], seen[1:6]])
-    expected = gradients(network, seen)
-    with Recall(calls):
-        found = gradients(network, seen)
-    for one, other in zip(found, expected, strict=True):
+    calls = kept_of(network, [seen[:1], seen[1:6]])
+    sources = [seen, *network.parameters()]
+    expected = torch.autograd.grad(loss_of(network, seen), sources)
+    with Reuse(calls):
+        loss = loss_of(network, seen)
+    for one, other in zip(torch.autograd.grad(loss, sources), expected, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_what_was_recorded_is_given_and_nothing_computed() -> None:
+def test_what_was_kept_is_given_and_nothing_computed() -> None:
     network, seen = Geometry(), torch.randn(2, 4, 7, 10)
-    calls = recorded(network, [seen])
+    calls = kept_of(network, [seen])
     before = network(seen)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
     assert not network(seen).any()
-    with Recall(calls):
+    with Reuse(calls):
         assert torch.equal(network(seen), before)
 
 
@@ -97,22 +100,23 @@ def test_what_was_recorded_is_given_and_nothing_computed() -> None:
 )
 def test_another_network_is_refused(change: Callable[[Layers], Layers], message: str) -> None:
     network, seen = Geometry(), torch.randn(2, 4, 7, 10)
-    calls = [change(layers) for layers in recorded(network, [seen])]
-    with pytest.raises(RuntimeError, match=message), Recall(calls):
+    calls = [change(layers) for layers in kept_of(network, [seen])]
+    with pytest.raises(RuntimeError, match=message), Reuse(calls):
         network(seen)
 
 
 def test_a2c_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, recalled = [], []
-    given = Recall.__enter__
-    monkeypatch.setattr(Recall, "__enter__", lambda self: recalled.append(self) or given(self))
-    for recalls in (True, False):
+    weights, reused = [], []
+    given = Reuse.__enter__
+    monkeypatch.setattr(Reuse, "__enter__", lambda self: reused.append(self) or given(self))
+    for anew in (False, True):
         trainer = A2CTrainer(A2CConfig(num_games=2, n_step=3, encoder="small"), AtariGames("breakout", 2), seed=3)
-        trainer.learner.recalls = recalls
         trainer.learner.precision = torch.float32
+        if anew:
+            trainer.learner.reuses = False
         for _ in trainer.train(18):
             pass
         weights.append({name: weight.clone() for name, weight in trainer.weights().items()})
-    assert len(recalled) == 3  # an update every three steps of two games
+    assert len(reused) == 3  # an update every three steps of two games
     for name, weight in weights[0].items():
         torch.testing.assert_close(weight, weights[1][name], rtol=1e-4, atol=1e-6)

@@ -1,8 +1,13 @@
-"""What a network computed to choose is not computed again to learn from the same observations."""
+"""What a network computed to choose is not computed again to learn from the same observations.
+
+To keep the graphs of the choices and descend through them would do the same, but in one small backward pass for each
+instead of a large one, which takes longer than to compute all anew. While learning, what was kept and what it was
+joined to are both in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +18,7 @@ Layers = list[torch.Tensor]
 """What the convolutions and fully connected layers of a network gave, in the order of their calls, each (B, …)."""
 
 
-class Record(TorchFunctionMode):
+class Keep(TorchFunctionMode):
     """Within this context, what these layers give is kept in `layers`; no gradient flows into it."""
 
     def __init__(self) -> None:
@@ -27,24 +32,24 @@ class Record(TorchFunctionMode):
         return result
 
 
-class Recall(TorchFunctionMode):
-    """Within this context, these layers give what they gave in `calls`, one after another along the batch's axis.
+class Reuse(TorchFunctionMode):
+    """Within this context, these layers give what they gave in `calls`, one call's rows after another's.
 
     The same network must have been called with the same observations and the same weights: nothing is computed, but
-    gradients flow as if it were, to the last bit. Of what follows a layer only a ReLU may be in place, which twice is
-    as once. Raises RuntimeError where another number of layers is called.
+    gradients flow as if it were, the same to the last bit. Of what follows a layer only a ReLU may be in place, which
+    twice is as once. Padding is given as numbers. Raises RuntimeError where another number of layers is called.
     """
 
     def __init__(self, calls: Sequence[Layers]):
         super().__init__()
-        self._known: Iterator[Sequence[torch.Tensor]] = iter(list(zip(*calls, strict=True)))
+        self._known = [list(outputs) for outputs in zip(*calls, strict=True)][::-1]  # of the layers, the last first
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function not in _KINDS:
             return function(*args, **(kwargs or {}))
-        known = next(self._known, None)
-        if known is None:
-            raise RuntimeError("more layers are called than were recorded")
+        if not self._known:
+            raise RuntimeError("more layers are called than were kept")
+        known = self._known.pop()
         dtype = known[0].dtype  # autocast's choice
         x, weight, bias, *geometry = _KINDS[function](*args, **(kwargs or {}))
         bias = None if bias is None else bias.to(dtype)
@@ -52,8 +57,8 @@ class Recall(TorchFunctionMode):
 
     def __exit__(self, kind: Any, *error: Any) -> None:
         super().__exit__(kind, *error)
-        if kind is None and next(self._known, None) is not None:
-            raise RuntimeError("fewer layers are called than were recorded")
+        if kind is None and self._known:
+            raise RuntimeError("fewer layers are called than were kept")
 
 
 class _Known(torch.autograd.Function):
@@ -65,12 +70,12 @@ class _Known(torch.autograd.Function):
         x: torch.Tensor,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
-        known: Sequence[torch.Tensor],
+        known: list[torch.Tensor],
         *geometry: Any,
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = geometry
-        return torch.cat(tuple(known))
+        return torch.cat(known)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
