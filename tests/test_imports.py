@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # line and from those above it in this list.
 LEVELS = [
     ["agents.errors", "agents.memory", "agents.records", "agents.tensors", "agents.threads"],
-    ["agents.interfaces", "agents.settings", "agents.files", "agents.optimizers"],
+    ["agents.interfaces", "agents.settings", "agents.files", "agents.kept", "agents.optimizers"],
     [
         *(
             "agents.imagination",
