@@ -3,7 +3,8 @@
 A frame is drawn as a choice, pixel by pixel: either it stays as it was, or it takes a new grey, the likeliest of those
 that the game has there. What stands still so never fades and what moves stays sharp, however often the model sees its
 own frames again. A mean of greys would be none that the game has, and would tell of a ball that is nowhere. Where a
-thing goes is chosen for all of its pixels at once (`agents.i2a.movers`).
+thing goes is chosen for all of its pixels at once (`agents.i2a.movers`), and so is whether a brick breaks
+(`agents.i2a.tiles`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from agents.i2a.cells import CELL, LEVELS, PIXELS, push, to_cells
 from agents.i2a.drawn import Memory
 from agents.i2a.local_trunk import LocalTrunk
 from agents.i2a.misses import Misses
+from agents.i2a.tiles import Tiles
 from agents.i2a.trunks import build_trunk
 
 CHANGE = 8
@@ -76,6 +78,7 @@ class EnvironmentModel(nn.Module):
         self.pooled = nn.Conv1d(self.trunk.features, 64, 1, bias=False)
         self.heads = nn.Linear(2 * 64, 3)
         self.misses = Misses(num_actions, stack, frame_shape)
+        self.tiles = Tiles(cells)
         # Of each line the greys that its pixels can take, rising, and which of them is nearest to any grey; as cells.
         even = torch.linspace(0, 255, LEVELS).round().to(torch.uint8)
         self.register_buffer("greys", torch.zeros(cells[0], 1, PIXELS, LEVELS, dtype=torch.uint8))
@@ -141,10 +144,12 @@ class EnvironmentModel(nn.Module):
     ) -> tuple[torch.Tensor, Expectation]:
         """The stacks (B, h', w', S, 16) uint8 after one step, and what was expected of it; all as in `forward`."""
         expected = self(stacks, actions, memory, wanted)
-        _, line, _, pixel = drawn = (expected.change > 0).nonzero(as_tuple=True)  # (K,) each: few of all pixels
+        last = stacks[..., -1, :]
+        changed = self.tiles.changed(last, expected.change)
+        _, line, _, pixel = drawn = changed.nonzero(as_tuple=True)  # (K,) each: few of all pixels
         levels = expected.levels.detach()[drawn].argmax(-1)
-        frames = stacks[..., -1, :].index_put(drawn, self.greys[line, 0, pixel, levels])
-        return push(stacks, frames), expected
+        frames = last.index_put(drawn, self.greys[line, 0, pixel, levels])
+        return push(stacks, self.tiles.settled(last, frames, changed)), expected
 
     def loss(
         self,
@@ -183,7 +188,9 @@ class EnvironmentModel(nn.Module):
             last = stacks[..., -1, :]
             stacks, expected = self.step(stacks, actions[t], memory, torch.stack([real[t - 1], real[t]], -2))
             memory = expected.memory
-            drawing = self._drawing_losses(expected, last, real[t])
+            # Where a brick has gone too early or too late, there is nothing to be mended.
+            asked = self.tiles.standing(last) == self.tiles.standing(real[t - 1])
+            drawing = self._drawing_losses(expected, last, real[t], asked)
             outcome = _outcome_losses(expected, rewards[t], alive[t], playing[t])
             drawn = torch.stack([*drawing.values()]).sum(0)  # (B,)
             loss = capped(drawn) + capped(expected.moves) + torch.stack([*outcome.values()]).sum(0)
@@ -217,15 +224,15 @@ class EnvironmentModel(nn.Module):
         return self.trunk.movers.surprise(stacks, actions[-1], wanted) * ~first[-1]
 
     def _drawing_losses(
-        self, expected: Expectation, last: torch.Tensor, target: torch.Tensor
+        self, expected: Expectation, last: torch.Tensor, target: torch.Tensor, asked: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Of each frame drawn (B,): last and target (B, h', w', 16) uint8."""
+        """Of each frame drawn (B,): last and target (B, h', w', 16) uint8, and which pixels count, bool."""
         changed = (target.int() - last.int()).abs() > CHANGE
         share = changed.float()
         logits = expected.change.float()
         # −log σ(±x), the changed pixels weighted.
-        choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share)
-        counts = torch.maximum(share, UNCHANGED_LEVEL * (logits.detach() > 0))
+        choice = F.softplus(logits * (1 - 2 * share)) * (1 + (CHANGED_WEIGHT - 1) * share) * asked
+        counts = torch.maximum(share, UNCHANGED_LEVEL * (logits.detach() > 0)) * asked
         _, line, _, pixel = drawn = counts.nonzero(as_tuple=True)  # (K,) each: the pixels whose grey counts
         levels = self.level_of[line, 0, pixel, target[drawn].int()].long()
         surprise = F.cross_entropy(expected.levels[drawn].float(), levels, reduction="none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from agents.errors import TrainingDiverged
 from agents.i2a.config import I2AConfig
 from agents.i2a.environment_model import LARGEST, EnvironmentModel, capped
+from agents.i2a.finding import ground_of
 from agents.i2a.misses import SOON
 from agents.layers import autocast
 from agents.optimizers import load_optimizer, optimizer_tensors, set_gradients
@@ -119,10 +121,21 @@ class ModelLearner:
         return next(phase for phase in PHASES if self.done <= phase.until)
 
     def calibrate(self, replay: SequenceReplay, random: np.random.Generator) -> None:
-        """Learn what is usual, and what is ground, from windows in which no game begins."""
+        """Learn what is usual, and what is ground, from windows in which no game begins; what goes as one, from all."""
         windows = replay.sample(CALIBRATION, 3, random)
         whole = ~windows.first[1:].any(0)
-        self.model.calibrate(torch.from_numpy(windows.frames[:, whole]).to(self.device))
+        frames = torch.from_numpy(windows.frames[:, whole]).to(self.device)
+        self.model.calibrate(frames)
+        self.model.tiles.learn(lambda: self._steps(replay), ground_of(frames))
+
+    def _steps(self, replay: SequenceReplay) -> Iterator[torch.Tensor]:
+        """All real frames in the replay, (3, N, h, w) uint8 at a time, each after the one before."""
+        every = np.arange(replay.num_games)
+        for row in range(replay.oldest, replay.added - 2, CHUNK):
+            windows = self._windows(replay, np.full_like(every, row), every, min(CHUNK + 2, replay.added - row))
+            whole = ~(windows["first"][1:-1] | windows["first"][2:])
+            later = len(whole)
+            yield torch.stack([windows["frames"][by : by + later][whole] for by in range(3)])
 
     def forget(self, slots: np.ndarray) -> None:
         """How wrong it was of what these slots (K,) of the replay held before."""

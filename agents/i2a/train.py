@@ -169,6 +169,8 @@ class I2ATrainer:
         own = self.parts.state_dict()
         named = {name.split(".")[0] for name in handed}
         expected = {name: own[name].shape for name in own if name.split(".")[0] in named}
+        # A model of before there were tiles has none.
+        handed = {name: own[name] for name in expected if name.startswith("environment_model.tiles.")} | handed
         if expected != {name: tensor.shape for name, tensor in handed.items()}:
             parts = " and ".join(sorted(named)).replace("_", " ")
             raise UserError(f"The {parts} of another run does not fit this version: train it anew.")

@@ -112,11 +112,15 @@ def test_the_loss_of_a_drawing_by_hand() -> None:
     change[0, 1, 0, 9], levels[0, 1, 0, 9, 2] = 1.0, 2.0
     change[1, 0, 0, 3] = 0.5  # should have stayed, at the first level
     expected = Expectation(change, levels, *torch.zeros(3, 2), (), *torch.zeros(2, 2))
-    losses = model._drawing_losses(expected, last, target)
+    asked = torch.ones_like(last, dtype=torch.bool)
+    losses = model._drawing_losses(expected, last, target, asked)
     stays = [5 * math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(0.5))]
     is_level = [5 * (math.log(5 + math.exp(2)) - 2), 5 * 0.1 * math.log(6)]
     torch.testing.assert_close(losses["change"] * 32, torch.tensor(stays))
     torch.testing.assert_close(losses["level"] * 32, torch.tensor(is_level))
+    asked[0, 1, 0, 9] = asked[1, 0, 0, 3] = False
+    for loss in model._drawing_losses(expected, last, target, asked).values():
+        assert loss.tolist() == pytest.approx([0, 0])
 
 
 def test_a_stack_is_black_before_its_game_began() -> None:
