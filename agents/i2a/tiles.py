@@ -65,11 +65,11 @@ class Tiles(nn.Module):
         """Which pixels of frames (B, h', w', 16) uint8 belong to a tile that stands there: bool, of the same shape."""
         return self._of_most(frames == self.grey)
 
-    def changed(self, frames: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Which pixels of frames (B, h', w', 16) uint8 change, bool, by the logits that each does, of the same shape.
-        Those that show a tile that stands go by the mean of theirs."""
+    def changed(self, frames: torch.Tensor, logits: torch.Tensor, even: float = 0.0) -> torch.Tensor:
+        """Which pixels of frames (B, h', w', 16) uint8 change, bool, by the logits that each does, of the same shape:
+        where that is above 0. Those that show a tile that stands do where the mean of theirs is above `even`."""
         shows = self.standing(frames) & (frames == self.grey)
-        votes = logits.detach().float().clamp(-SURE, SURE).mul(FINE).long() * shows
+        votes = logits.detach().float().clamp(-SURE, SURE).sub(even).mul(FINE).long() * shows
         return torch.where(shows, self._by_pixel(self._sums(votes) > 0), logits > 0)
 
     def settled(self, before: torch.Tensor, after: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:

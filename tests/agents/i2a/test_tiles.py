@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from agents.i2a.cells import CELL, PLANES, from_cells, to_cells
 from agents.i2a.drawn import Drawn
-from agents.i2a.environment_model import EnvironmentModel
+from agents.i2a.environment_model import EVEN, EnvironmentModel
 from agents.i2a.model_learner import CHUNK, ModelLearner
 from agents.i2a.tiles import MOST, OFTEN, Tiles, _joined
 from agents.replay.sequences import SequenceReplay
@@ -126,6 +126,16 @@ def test_a_tile_changes_as_a_whole_by_the_mean_of_its_logits() -> None:
     assert changed[2:5, 0:4].all()
 
 
+def test_a_tile_may_be_asked_to_be_surer_than_a_pixel() -> None:
+    """A brick at a logit of 1.5 stays where 1.6 is even, and goes at 1.7; other pixels change above 0."""
+    frames = to_cells(wall(*BRICKS)[None])
+    for logit, goes_too in ((1.5, False), (1.7, True)):
+        given = logits({(line, column): logit for line in (2, 3, 4) for column in range(4)} | {(9, 9): 0.5})
+        changed = from_cells(TILES.changed(frames, as_cells(given[None]), 1.6))[0]
+        assert changed[9, 9]
+        assert changed.sum() == 1 + 12 * goes_too
+
+
 def test_no_pixel_decides_for_its_tile() -> None:
     assert not asked(TILES, wall(*BRICKS), logits({(2, 0): 1000.0, (2, 1): 2.0})).any()
     against = torch.full((SIZE, SIZE), 2.0)
@@ -230,7 +240,7 @@ def test_a_model_in_doubt_does_not_break_half_a_brick(kind: str) -> None:
     torch.manual_seed(0)
     model = EnvironmentModel(kind, 8, num_actions=2, stack=2, frame_shape=(SIZE, SIZE))
     stacks = to_cells(torch.stack([wall(*BRICKS), wall(*BRICKS)])).movedim(0, -2)[None].repeat(40, 1, 1, 1, 1)
-    doubtful = torch.randn(40, SIZE // 4, SIZE // 4, 16)
+    doubtful = EVEN + torch.randn(40, SIZE // 4, SIZE // 4, 16)
     forward = model.forward
 
     def doubting(*given: object) -> object:
