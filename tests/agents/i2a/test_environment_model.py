@@ -195,6 +195,23 @@ def test_what_is_expected_of_a_quiet_game_does_not_hang_on_a_busy_one() -> None:
         torch.testing.assert_close(getattr(together, name)[:1], getattr(alone, name))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_features_do_not_learn_when_games_end(kind: str) -> None:
+    """Its own weights do, from what they tell of lives and rewards."""
+    model = EnvironmentModel(kind, 8, num_actions=3, stack=2, frame_shape=(16, 16))
+    stacks = torch.randint(0, 256, (4, 4, 4, 2, 16), dtype=torch.uint8)
+    actions = torch.tensor([0, 1, 2, 0])
+
+    def learnt(name: str) -> set[str]:
+        model.zero_grad()
+        getattr(model(stacks, actions, model.begin(stacks)), name).sum().backward()
+        return {part for part, weights in model.named_parameters() if weights.grad is not None and weights.grad.any()}
+
+    assert learnt("playing") == {"heads.weight", "heads.bias"}
+    for name in ("rewards", "alive"):
+        assert learnt(name) > {"heads.weight", "heads.bias", "pooled.weight"}
+
+
 def stubbed(moves: list[float], change: float = -100.0) -> EnvironmentModel:
     """A model that draws nothing, however things moved in each step."""
     torch.manual_seed(0)
