@@ -26,12 +26,13 @@ from agents.i2a.trunks import build_trunk
 CHANGE = 8
 """Grey, from 0 to 255, by which a pixel must differ to have changed."""
 CHANGED_WEIGHT = 5.0
-"""Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: it takes its new
-grey where that is likelier than one in six, so that what is in doubt is drawn too large, not too faint.
+"""Weight of a pixel that changes, beside 1 for the others, in the choice between staying and changing: one of no tile
+takes its new grey where that is likelier than one in six, so that what is in doubt is drawn too large, not too faint.
 """
 EVEN = math.log(CHANGED_WEIGHT)
-"""The logit at which a change is as likely as none. A tile goes above it: it is whole either way. In dreams of 300
-starts 0.26 bricks are wrong in a frame after 15 steps by this, 0.33 by a logit of 0.
+"""The logit at which a change is as likely as none, as it is learnt with that weight. A tile changes only above it:
+drawn whole or not at all, it cannot be too faint. In dreams of 300 starts 0.26 bricks are wrong in a frame after 15
+steps by this, 0.33 by a logit of 0.
 """
 UNCHANGED_LEVEL = 0.1
 """Weight of the grey of a pixel that should have stayed, but is drawn anew, beside 1 for those that change."""
@@ -141,8 +142,8 @@ class EnvironmentModel(nn.Module):
         summary = torch.cat([pooled.sum(-1) / self.usual[..., 0, 0].numel(), pooled.amax(-1)], 1)
         with torch.autocast(summary.device.type, enabled=False):
             rewards, alive, _ = self.heads(summary.float()).unbind(1)
-            # Whether it was the last life is as a rule not to be seen, and ends of games are few: features that had to
-            # tell know them by heart. Of 468 lives lost in other games they took 42 for the last, of which 7 were.
+            # As a rule no frame shows whether a life was the last, and ends of games are few: features that had to tell
+            # knew them by heart. Of 468 lives lost in held-out games they took 42 for the last, and were right of 7.
             playing = self.heads(summary.detach().float())[:, 2]
         change, levels = drawn.planes[..., 0].contiguous(), drawn.planes[..., 1:]
         return Expectation(change, levels, rewards, alive, playing, drawn.memory, drawn.moves, drawn.doubt)

@@ -65,9 +65,10 @@ class Tiles(nn.Module):
         """Which pixels of frames (B, h', w', 16) uint8 belong to a tile that stands there: bool, of the same shape."""
         return self._of_most(frames == self.grey)
 
-    def changed(self, frames: torch.Tensor, logits: torch.Tensor, even: float = 0.0) -> torch.Tensor:
+    def changed(self, frames: torch.Tensor, logits: torch.Tensor, even: float) -> torch.Tensor:
         """Which pixels of frames (B, h', w', 16) uint8 change, bool, by the logits that each does, of the same shape:
-        where that is above 0. Those that show a tile that stands do where the mean of theirs is above `even`."""
+        where that is above 0. Those that show a tile that stands do where the mean of theirs, each of at most ±`SURE`,
+        is above `even`: one that surely stays weighs more than one that surely changes."""
         shows = self.standing(frames) & (frames == self.grey)
         votes = logits.detach().float().clamp(-SURE, SURE).sub(even).mul(FINE).long() * shows
         return torch.where(shows, self._by_pixel(self._sums(votes) > 0), logits > 0)

@@ -102,7 +102,7 @@ def as_cells(numbers: torch.Tensor) -> torch.Tensor:
 
 def asked(tiles: Tiles, frame: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """Which pixels (h, w) change."""
-    changed = tiles.changed(to_cells(frame[None]), as_cells(logits[None]))
+    changed = tiles.changed(to_cells(frame[None]), as_cells(logits[None]), 0.0)
     assert changed.dtype == torch.bool
     return from_cells(changed)[0]
 
@@ -203,7 +203,7 @@ def test_a_brick_leaves_nothing_of_its_own_grey() -> None:
 def test_frames_of_a_batch_never_mix() -> None:
     frames = to_cells(torch.stack([wall(*BRICKS), wall(RIGHT), wall(*BRICKS)]))
     given = as_cells(torch.stack([logits({(2, 0): 20.0}), torch.ones(SIZE, SIZE), torch.ones(SIZE, SIZE)]))
-    changed = from_cells(TILES.changed(frames, given))
+    changed = from_cells(TILES.changed(frames, given, 0.0))
     assert changed.sum((1, 2)).tolist() == [0, SIZE * SIZE, SIZE * SIZE]
 
 
