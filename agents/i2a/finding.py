@@ -50,9 +50,19 @@ class Found:
     quarters: torch.Tensor
     wide: torch.Tensor
 
-    def __getitem__(self, rows: torch.Tensor) -> Found:
+    def __getitem__(self, rows: torch.Tensor | slice) -> Found:
         """That of some of the frames."""
         return Found(self.centres[rows], self.meant[rows], self.quarters[rows], self.wide[rows])
+
+    def chunk(self) -> tuple[Found, Found]:
+        """That of the first half of the frames, and of the second."""
+        count = len(self.meant) // 2
+        return self[:count]._of_most(), self[count:]._of_most()
+
+    def _of_most(self) -> Found:
+        """Without the places for things that none of these B ≥ 1 frames has: `find` has as many as any in its batch."""
+        most = max(1, int(self.meant.sum(1).max()))
+        return Found(self.centres[:, :most], self.meant[:, :most], self.quarters[:, :most], self.wide[:, :most])
 
 
 def ground_of(frames: torch.Tensor) -> torch.Tensor:
@@ -136,16 +146,25 @@ def _wide_lines(before: torch.Tensor, now: torch.Tensor, ground: torch.Tensor) -
     return every.index_put((lines,), wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:])
 
 
-def find_hidden(frames: torch.Tensor, found: Found, ground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def find_twice(frames: torch.Tensor, ground: torch.Tensor) -> tuple[Found, Found]:
+    """What has appeared in the second last and in the last of frames (B, h, w, S) uint8, S ≥ 3: as `find` would tell of
+    the one, then of the other. For a few frames both at once take little longer than one."""
+    earlier, before, now = frames[..., -3:].unbind(-1)
+    return find(torch.cat([earlier, before]), torch.cat([before, now]), ground).chunk()
+
+
+def find_hidden(
+    frames: torch.Tensor, last: Found, found: Found, ground: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Centres (B, N, 2) of what had appeared in the second last of frames (B, h, w, S) uint8, S ≥ 3, and which of them
-    (B, N) bool can be none of the things that were found in the last: the largest `HIDDEN`; N may be 0.
+    (B, N) bool can be none of the things that were found in the last: the largest `HIDDEN`; N may be 0. last, found: by
+    `find_twice`.
 
     Where nothing has changed at its middle, a thing rests for a step, as a ball that is hit at the turn of its way: it
     is where it was. Else it is where it would be by now, if there is a fourth last frame to tell how it went, or where
     it was. What is black altogether was before the game, and tells nothing.
     """
     earlier, before, now = frames[..., -3:].unbind(-1)
-    last = find(earlier, before, ground)
     # Who is who, nobody knows yet: the nearest are taken for one thing.
     lost = last.meant & (_nearest(last, found)[0] == NOWHERE)
     rows = torch.arange(len(frames), device=frames.device)[:, None]

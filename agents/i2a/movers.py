@@ -29,6 +29,7 @@ from agents.i2a.finding import (
     SIDE,
     find,
     find_hidden,
+    find_twice,
     ground_of,
     likeliest,
     steps_of,
@@ -182,12 +183,14 @@ class Movers(nn.Module):
         """What moves in stacks of cells (B, h', w', S, 16) uint8 when these actions (B,) int64 are taken."""
         dtype = torch.bfloat16 if torch.is_autocast_enabled(stacks.device.type) else torch.float32
         frames = rearrange(stacks, "b h w s (i j) -> b (h i) (w j) s", i=CELL, j=CELL)
-        found = find(frames[..., -2], frames[..., -1], self.ground)
-        every, meant = found.centres, found.meant
-        visible = every.shape[1]
         if frames.shape[-1] > 2:
-            places, hidden = find_hidden(frames, found, self.ground)
-            every, meant = torch.cat([every, places], 1), torch.cat([meant, hidden], 1)
+            last, found = find_twice(frames, self.ground)
+            places, hidden = find_hidden(frames, last, found, self.ground)
+            every, meant = torch.cat([found.centres, places], 1), torch.cat([found.meant, hidden], 1)
+        else:
+            found = find(frames[..., -2], frames[..., -1], self.ground)
+            every, meant = found.centres, found.meant
+        visible = found.meant.shape[1]
         rows, numbers = meant.nonzero(as_tuple=True)
         centres = every[rows, numbers]  # (K, 2)
         windows = self._windows(rows, centres, FAR)

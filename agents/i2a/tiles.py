@@ -69,7 +69,8 @@ class Tiles(nn.Module):
         """Which pixels of frames (B, h', w', 16) uint8 change, bool, by the logits that each does, of the same shape:
         where that is above 0. Those that show a tile that stands do where the mean of theirs, each of at most ±`SURE`,
         is above `even`: one that surely stays weighs more than one that surely changes."""
-        shows = self.standing(frames) & (frames == self.grey)
+        shows = frames == self.grey
+        shows &= self._of_most(shows)
         votes = logits.detach().float().clamp(-SURE, SURE).sub(even).mul(FINE).long() * shows
         return torch.where(shows, self._by_pixel(self._sums(votes) > 0), logits > 0)
 
@@ -77,9 +78,11 @@ class Tiles(nn.Module):
         """Frames `after` (B, h', w', 16) uint8, drawn after those `before` where `changed` says so, but with ground
         where they would show what has gone: pixels of a tile that goes in this grey all the same, or that has gone and
         would stand again."""
-        left = self.standing(before) & (before == self.grey) & changed
-        back = self._of_most(before == self.ground) & self.standing(after) & (before != self.grey)
-        return torch.where((left | back) & (after == self.grey), self.ground, after)
+        stood, stands = before == self.grey, after == self.grey
+        parts = torch.cat([stood, before == self.ground, stands])  # counted at once: that takes longer than all else
+        standing, gone, again = self._of_most(parts).chunk(3)
+        left, back = standing & stood & changed, gone & again & ~stood
+        return torch.where((left | back) & stands, self.ground, after)
 
     def learn(self, steps: Callable[[], Iterable[torch.Tensor]], ground: torch.Tensor) -> None:
         """Learn anew from real frames (3, N, h, w) uint8 at a time, each after the one before, on a ground (h, 1);

@@ -16,6 +16,7 @@ from agents.i2a.finding import (
     Found,
     find,
     find_hidden,
+    find_twice,
     ground_of,
     steps_of,
     went,
@@ -205,7 +206,7 @@ def test_frames_may_be_wider_than_they_are_high() -> None:
     near = torch.zeros(1, 20, 48, 4, dtype=torch.uint8)
     for t in range(3):
         near[0, 10, 26 + 9 * t, t] = 200
-    centres, meant = find_hidden(near, find(near[..., 2], near[..., 3], BLACK[:20]), BLACK[:20])
+    centres, meant = find_hidden(near, *find_twice(near, BLACK[:20]), BLACK[:20])
     assert (centres[0].tolist(), meant.tolist()) == ([[10, 47]], [[True]])
 
 
@@ -218,9 +219,22 @@ def test_half_precision_finds_the_same() -> None:
         assert torch.equal(part, getattr(half, name)), name
 
 
+def test_twice_at_a_time_finds_the_same() -> None:
+    random = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 2, (16, EDGE, EDGE, 4), generator=random).to(torch.uint8) * 90
+    frames[:, 4:], frames[::2, ..., 3] = 0, frames[::2, ..., 2]  # few things; none in every other last frame
+    for twice, steps in ((frames, 16), (frames[::2], 8)):
+        earlier, before, now = twice[..., -3:].unbind(-1)
+        apart = find(earlier, before, BLACK), find(before, now, BLACK)
+        for one, other in zip(find_twice(twice, BLACK), apart, strict=True):
+            assert len(one.meant) == steps
+            for name, part in vars(one).items():
+                assert torch.equal(part, getattr(other, name)), name
+
+
 def hidden(*frames: torch.Tensor) -> list[list[int]]:
     stack = torch.stack(frames, -1)[None]
-    centres, meant = find_hidden(stack, find(frames[-2][None], frames[-1][None], BLACK), BLACK)
+    centres, meant = find_hidden(stack, *find_twice(stack, BLACK), BLACK)
     return centres[0][meant[0]].tolist()
 
 
@@ -285,7 +299,7 @@ def test_of_some_who_are_hidden_each_goes_its_own_way() -> None:
     """The larger one down, the smaller one to the right; in another game nothing is hidden."""
     *frames, on = [picture(*ball(20 + 4 * t, 20), (50, 20 + 6 * t), (50, 21 + 6 * t)) for t in range(4)]
     stack = torch.stack([torch.stack([*frames, picture()], -1), torch.stack([*frames, on], -1)])
-    centres, meant = find_hidden(stack, find(stack[..., 2], stack[..., 3], BLACK), BLACK)
+    centres, meant = find_hidden(stack, *find_twice(stack, BLACK), BLACK)
     assert centres[0][meant[0]].tolist() == [[33, 21], [50, 39]]
     assert not meant[1].any()
 
