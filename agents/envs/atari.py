@@ -153,6 +153,10 @@ class Snapshot:
     last_action: ale_py.Action
     luck: Any
 
+    def moment(self, memory: Any = None) -> Moment:
+        """This instant, as an agent needs it to decide and to look ahead."""
+        return Moment(self.observation, self.screen, self.needs_fire, self, memory)
+
 
 @dataclass(frozen=True)
 class GameStep:
@@ -356,6 +360,5 @@ class AtariGame:
             self._luck.set_state(snapshot.luck)
 
     def moment(self, memory: Any = None) -> Moment:
-        """This instant, as an agent needs it to decide and to look ahead."""
-        snapshot = self.snapshot()
-        return Moment(snapshot.observation, snapshot.screen, self.needs_fire, snapshot, memory)
+        """As `Snapshot.moment`."""
+        return self.snapshot().moment(memory)

@@ -77,5 +77,4 @@ def moment_after(emulator: EmulatorModel, moment: Moment, actions: tuple[int, ..
         state = emulator.step(state, np.array([action]))
         if state.over[0]:
             raise UserError(f"The real game is over at step {step}: there is nothing to look at from there on.")
-    snapshot = state.snapshots[0]
-    return Moment(snapshot.observation, snapshot.screen, snapshot.needs_fire, snapshot)
+    return state.snapshots[0].moment()

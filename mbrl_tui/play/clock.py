@@ -68,6 +68,10 @@ class FrameClock:
             self._due = now
         self._due += self.frames / (FRAME_RATE * self.speed)
 
+    def wait_no_longer(self, now: float) -> None:
+        """What the picture was late for is not made up for: it is due now, and the next ones as long after it."""
+        self._due = now
+
     def change_speed(self, by: int) -> None:
         """So many steps faster (or slower, if negative) along `SPEEDS`, as far as they go."""
         at = SPEEDS.index(self.speed) + by
@@ -104,7 +108,7 @@ class FrameMeter:
 
     @property
     def work_ms(self) -> float:
-        """Milliseconds of the thread's own work for one picture: game, agent and terminal together."""
+        """Milliseconds of the thread's own work for one picture: game, terminal, and an agent that is not slow."""
         count = len(self._last) - 1
         return 1_000 * self._span(1) / count if count > 0 else 0.0
 

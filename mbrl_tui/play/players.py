@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any, TypeVar
@@ -14,6 +16,9 @@ from agents.interfaces import Agent
 from agents.records import Decision, Moment
 
 T = TypeVar("T")
+
+SLOW = 1 / 60
+"""Seconds for a decision, beyond which it holds a picture up."""
 
 KEY_DIRECTIONS = {
     "left": "LEFT",
@@ -66,10 +71,11 @@ class HumanPlayer:
 
 
 class AgentPlayer:
-    """An agent at a board. Two threads may ask it; it answers one at a time.
+    """An agent at a board. Several threads may ask it; it answers one at a time.
 
     fire:  press FIRE for the agent when the game waits for it (`AtariSettings.fire`).
     label: what a person calls this agent.
+    slow:  its last two decisions took longer than a picture may: they should be thought of before they are needed.
     """
 
     def __init__(self, agent: Agent, fire: bool, label: str):
@@ -78,11 +84,18 @@ class AgentPlayer:
         self._agent = agent
         self._fire = agent.action_names.index("FIRE") if fire and "FIRE" in agent.action_names else None
         self._turn = threading.Lock()
+        self._decided: tuple[Moment, Decision] | None = None
+        self._thoughts: ThreadPoolExecutor | None = None
+        self._took = (0.0, 0.0)  # the last two, in seconds: what else the machine does may hold up one
 
     @property
     def busy(self) -> bool:
         """Another thread has the agent's attention: asking now would have to wait."""
         return self._turn.locked()
+
+    @property
+    def slow(self) -> bool:
+        return min(self._took) > SLOW
 
     def remember(self, memory: Any, observation: np.ndarray, action: int, began: bool) -> Any:
         """The agent's memory once it has seen `observation`, which followed `action` or began the game.
@@ -93,9 +106,20 @@ class AgentPlayer:
         before = self._agent.begin(1) if memory is None else memory
         return self._agent.observe(before, observation[None], np.array([action]), np.array([began]))
 
+    def think(self, of: Callable[[], T]) -> Future[T]:
+        """In a thread of the agent's own, one thing after the other."""
+        if self._thoughts is None:
+            self._thoughts = ThreadPoolExecutor(1, "thoughts")
+        return self._thoughts.submit(of)
+
     def decide(self, moment: Moment) -> Decision:
+        """The agent's choice; at once, if it is the moment that was asked about last."""
         with self._turn:
-            decision = self._agent.act(moment)
+            if self._decided is None or self._decided[0] is not moment:
+                began = time.perf_counter()
+                self._decided = moment, self._agent.act(moment)
+                self._took = self._took[1], time.perf_counter() - began
+            decision = self._decided[1]
         if moment.needs_fire and self._fire is not None:
             return replace(decision, action=self._fire, forced=True)
         return decision

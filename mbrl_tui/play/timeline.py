@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class Timeline:
     """One entry for each decision of one game.
 
-    values: the critic's value of the moment of decision; None where no agent looked at it.
+    values: the critic's value of the moment of decision; None where no agent looked at it. Of one before, where a slow
+            agent looks on.
     scores: the score at that moment.
     """
 

@@ -187,14 +187,18 @@ class PlayScreen(PlayingScreen):
     # The game runs.
 
     async def play(self) -> None:
-        """Sixty pictures a second, for as long as the screen lives."""
+        """Sixty pictures a second, for as long as the screen lives. The game waits for its agent, never the screen."""
         while True:
             await self.time.sleep(max(LEAST_REST, self._clock.wait(self.time.now())))
             now = self.time.now()
+            if self.running and not self.match.prepare():
+                self._clock.wait_no_longer(now)
+                continue
             self._clock.begin(now)
             if self.running:
-                for _ in range(self._clock.frames):
-                    self.match.tick(now)
+                for frame in range(self._clock.frames):
+                    if frame == 0 or self.match.prepare():
+                        self.match.tick(now, live=True)
                 self._show_game()
                 self._await_painting()
                 if self.match.over:
@@ -215,10 +219,9 @@ class PlayScreen(PlayingScreen):
 
     @property
     def running(self) -> bool:
-        """Whether the game goes on by itself now. It waits for the agent rather than make the screen wait."""
+        """Whether the game goes on by itself now."""
         held = self.match.over or not self.match.ready or self._played_elsewhere or self.has_class("-too-small")
-        asked = self.match.agent is not None and self.match.agent.busy
-        return self.is_active and not held and not asked
+        return self.is_active and not held
 
     @property
     def _played_elsewhere(self) -> bool:

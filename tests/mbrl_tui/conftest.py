@@ -14,6 +14,7 @@ from agents.envs.atari import AtariGame
 from agents.envs.emulator import EmulatorModel, EmulatorState
 from agents.imagination import unroll
 from agents.records import Decision, Moment, Rollout
+from mbrl_tui.play import players
 from mbrl_tui.play.clock import FRAME_RATE
 
 
@@ -115,6 +116,12 @@ def stand_alike(one: AtariGame, other: AtariGame) -> bool:
         and a.last_action == b.last_action
         and repr(a.luck) == repr(b.luck)  # of NumPy's generator: its first and last numbers, and its position
     )
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_slow(monkeypatch) -> None:
+    """However busy the machine is: who is slow thinks in a thread of its own, and tests of that say so."""
+    monkeypatch.setattr(players, "SLOW", float("inf"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from textual.widgets._footer import FooterKey
 
 from agents.errors import UserError
 from mbrl_tui.messages import AgentFailed, AgentLoaded
+from mbrl_tui.play import players
 from mbrl_tui.play.match import Mode
 from mbrl_tui.screens.board_view import BoardView
 from mbrl_tui.screens.help import SECTIONS, HelpScreen
@@ -36,6 +37,27 @@ async def test_the_first_picture_is_there_before_the_agent(open_app, agent, time
         await time.pass_frames(8)
         assert app.screen.match.board.game.frame == 8
         assert any(isinstance(message, AgentLoaded) for message in seen)
+
+
+async def test_the_game_waits_for_a_slow_agent_and_the_screen_does_not(open_app, agent, time, until, monkeypatch):
+    monkeypatch.setattr(players, "SLOW", -1.0)
+    may_act, act = threading.Event(), agent.act
+    monkeypatch.setattr(agent, "act", lambda moment: act(moment) if may_act.wait(10) else None)
+    app = open_app("watch", lambda: agent)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: app.screen.agent)
+        game = app.screen.match.board.game
+        await time.pass_frames(20)
+        assert game.frame == 0
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        may_act.set()
+        for decision in range(1, 4):
+            await until(lambda decision=decision: len(agent.tape) > decision - 1)
+            while game.frame < 4 * decision:
+                await time.pass_frames(1)
+        assert agent.tape[:3] == [("act", 0), ("act", 4), ("act", 8)]
 
 
 async def test_solo_does_not_wait_for_the_agent(open_app, agent, time):
